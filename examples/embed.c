@@ -325,8 +325,7 @@ static const char *last_words(const struct work *work) {
     static char text[128];
     if (!is_first(work))
         return "";
-    snprintf(text, sizeof text, "%s%.64s: interrupted\n", work->terminal.live ? "\r\033[K" : "",
-             work->set.program);
+    snprintf(text, sizeof text, "%.64s: interrupted", work->set.program);
     return text;
 }
 
@@ -361,8 +360,8 @@ static int give_results(struct work *work) {
         done &= print_quality(set->program, &work->terminal, work->data, work->result, shown.labels,
                               (uint64_t)set->seed);
     wipe(&work->terminal);
-    if (interrupted)
-        complain("%s", last_words(work));
+    if (interrupted && is_first(work))
+        complain(work->terminal.live ? "\r\033[K%s\n" : "%s\n", last_words(work));
     done &= all_printed(set->program);
     return interrupted ? EXIT_INTERRUPTED : done ? EXIT_DONE : EXIT_FAILED;
 }
@@ -392,9 +391,9 @@ static int run(struct work *work) {
     if (status == DLVIZ_OK)
         return is_first(work) ? give_results(work) : EXIT_DONE;
     wipe(&work->terminal);
-    if (ending == EXIT_INTERRUPTED)
-        complain("%s", last_words(work));
-    else if (tells_failures(work->comm))
+    if (ending == EXIT_INTERRUPTED && is_first(work))
+        complain(work->terminal.live ? "\r\033[K%s\n" : "%s\n", last_words(work));
+    else if (ending != EXIT_INTERRUPTED && tells_failures(work->comm))
         complain("%s: %s\n", work->set.program, plain_error());
     return ending;
 }

@@ -95,7 +95,7 @@ command clang-tidy clang-tidy
 command cppcheck cppcheck"
     build=${BUILD_DIR:-build-analysis}
     [ -f "$build/build.ninja" ] ||
-        meson setup "$build" --wrap-mode=nodownload -Dmpi=disabled -Dtests=disabled -Dexamples=false </dev/null
+        meson setup "$build" --wrap-mode=nodownload -Dtests=disabled -Dexamples=false </dev/null
     exec python3 tests/analysis/analyze.py "$build" "$@"
 fi
 
@@ -133,10 +133,17 @@ fi
 
 build=build-test${compiler:+-$compiler}
 set_up=
+# Benchmarks are no tests, and MPI's libraries do not get on with sanitizers.
+slow='-Dbenchmarks=false -Dmpi=disabled'
+case "$mode" in
+asan | tsan | valgrind) # tenfold the time, at least
+    export CK_TIMEOUT_MULTIPLIER="${CK_TIMEOUT_MULTIPLIER:-20}" DLVIZ_TEST_SECOND="${DLVIZ_TEST_SECOND:-20}"
+    ;;
+esac
 case "$mode" in
 asan)
     build="$build-asan"
-    set_up="-Db_sanitize=address,undefined -Db_lundef=false -Doptimization=2 -Ddebug=true"
+    set_up="-Db_sanitize=address,undefined -Db_lundef=false -Doptimization=2 -Ddebug=true $slow"
     export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1:allocator_may_return_null=1}"
     export UBSAN_OPTIONS="${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}"
     ;;
@@ -150,10 +157,14 @@ hardened)
     ;;
 tsan)
     build="$build-tsan"
-    set_up="-Db_sanitize=thread -Db_lundef=false -Doptimization=2 -Ddebug=true"
+    set_up="-Db_sanitize=thread -Db_lundef=false -Doptimization=2 -Ddebug=true $slow"
     # OpenBLAS is not instrumented; a test that forks does so after threads have started.
     export TSAN_OPTIONS="${TSAN_OPTIONS:-ignore_noninstrumented_modules=1:halt_on_error=1:die_after_fork=0}"
     export CK_FORK=no
+    ;;
+valgrind)
+    build="$build-valgrind"
+    set_up="-Ddebug=true $slow"
     ;;
 esac
 build=${BUILD_DIR:-$build}
@@ -168,18 +179,12 @@ prepare_locale() {
     export LOCPATH
 }
 
-# The library alone, compiled for coverage or to be broken: make_library FOLDER OPTIONS
-make_library() {
+# The Check programs alone, compiled for coverage or to be broken: make_programs FOLDER OPTIONS
+make_programs() {
     folder=$1
     shift
     [ -f "$folder/build.ninja" ] || meson setup "$folder" --wrap-mode=nodownload -Dmpi=disabled -Dbenchmarks=false \
         -Ddefault_library=static -Doptimization=1 -Db_ndebug=true "$@" </dev/null
-    ninja -C "$folder" lib/libdlviz_inside.a </dev/null
-}
-
-# The same with the Check programs.
-make_programs() {
-    make_library "$@"
     # shellcheck disable=SC2046 # a list of programs
     ninja -C "$folder" $(ninja -C "$folder" -t targets all | sed -n 's/^\(tests\/test_[^:]*\): c_LINKER.*/\1/p') </dev/null
 }
@@ -191,15 +196,11 @@ coverage | mutants)
     [ "$mode" = mutants ] || build=${BUILD_DIR:-$build}
     # Counters that threads share must not lose what one of them counts: gcov computes some from others.
     make_programs "$build" -Ddebug=true -Db_coverage=true -Dc_args=-fprofile-update=atomic
-    if [ "$mode" = mutants ]; then
-        make_programs "$broken" -Ddebug=false
-        make_library "$broken-asan" -Ddebug=false -Db_sanitize=address,undefined -Db_lundef=false
-    fi
+    [ "$mode" = coverage ] || make_programs "$broken" -Ddebug=false
     prepare_locale
     status=0
     python3 tests/coverage/coverage.py "$build" --tests "$(IFS=, && printf %s "$*")" || status=$?
-    [ "$mode" = coverage ] || python3 tests/coverage/mutate.py "$broken" --coverage "$build" --sanitized "$broken-asan" \
-        --mutants "$mutants" || status=$?
+    [ "$mode" = coverage ] || python3 tests/coverage/mutate.py "$broken" --coverage "$build" --mutants "$mutants" || status=$?
     exit "$status"
     ;;
 esac
@@ -216,12 +217,10 @@ prepare_locale
 # Most tests have one thread for most of their time.
 set -- "$@" --no-rebuild --print-errorlogs --num-processes 2
 [ -z "$suite" ] || set -- "$@" --suite "$suite"
-# Installing and compiling against an instrumented library shows nothing about the code.
-case "$mode" in plain | debug | hardened) ;; *) set -- "$@" --no-suite api ;; esac
 # Libraries that are loaded before all others get in each other's way.
 [ "$mode" = plain ] || set -- "$@" --no-suite faults
-[ "$mode" != valgrind ] || set -- "$@" --timeout-multiplier 20 \
-    --wrapper 'valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite'
+# Scripts skip there, see memcheck.sh.
+[ "$mode" != valgrind ] || set -- "$@" --timeout-multiplier 20 --wrapper "$PWD/tests/support/memcheck.sh"
 case "$mode" in asan | tsan) set -- "$@" --timeout-multiplier 10 ;; esac
 # Any number of cases may take any time.
 [ -z "${DLVIZ_TEST_RANDOM:-}" ] || set -- "$@" --timeout-multiplier 0

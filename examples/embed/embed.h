@@ -46,6 +46,7 @@ dlviz_status check_paths(const struct path *paths, int count);
  */
 
 bool ends_with(const char *path, const char *ending);
+bool is_table(const char *path);
 /* Whether --labels names a column or an array of IN: where that can have such, and no file has the
  * name. */
 bool labels_are_inside(const struct settings *set);

@@ -12,7 +12,7 @@ bool ends_with(const char *path, const char *ending) {
     return length > own && strcasecmp(path + length - own, ending) == 0;
 }
 
-static bool is_table(const char *path) {
+bool is_table(const char *path) {
     return ends_with(path, ".csv") || ends_with(path, ".tsv");
 }
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { USUAL_COMPONENTS = 2 };
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
 static const char *const solvers[] = {"auto", "covariance", "svd", "randomized", NULL};
@@ -43,8 +45,24 @@ static void check_figure(const struct command_line *line, const char *text) {
         wrong_value(line, "figure", text, "a name that ends in .png, .svg or .pdf is accepted");
 }
 
-static void check_together(const struct command_line *line, const struct settings *set) {
+static bool is_read(const struct settings *set, bool (*is_kind)(const char *path)) {
+    return is_kind(set->in) || (set->init && is_kind(set->init));
+}
+
+static bool is_archive(const char *path) {
+    return ends_with(path, ".npz");
+}
+
+static void check_together(const struct command_line *line, struct settings *set) {
     check_figure(line, set->figure);
+    if (set->array && !is_read(set, is_archive))
+        wrong_usage(line, "--array is for the arrays of a .npz file");
+    if (set->ignored.count > 0 && !is_table(set->in))
+        wrong_usage(line, "--ignore is for the columns of a .csv file");
+    if (set->components > 0 && !isnan(set->variance))
+        wrong_usage(line, "--components and --variance both say how many components: one does");
+    if (set->components == 0)
+        set->components = USUAL_COMPONENTS;
     if (set->method == (int)DLVIZ_TSNE_METHOD_GRID && set->dimensions > 2)
         wrong_value(line, "method", "grid", "maps of 1 or 2 dimensions are accepted, not of 3");
     if (set->images && !set->html)
@@ -57,7 +75,6 @@ static void check_together(const struct command_line *line, const struct setting
 
 static void start(struct settings *set, const char *program) {
     *set = (struct settings){.program = program,
-                             .components = 2,
                              .dimensions = 2,
                              .iterations = 1000,
                              .perplexity = 30,

@@ -133,21 +133,33 @@ bool has_finished(const char *folder) {
     return has_file(folder, "summary.json"); /* which is written last */
 }
 
-static void remove_all(const char *folder, const char *const *names, size_t number) {
+/* The name of the first that stays, with errno set, or NULL. */
+static const char *remove_all(const char *folder, const char *const *names, size_t number) {
+    const char *left = NULL;
+    int error = 0;
     for (size_t i = 0; i < number; i++)
-        (void)AGAIN(unlink(result_path(folder, names[i])));
+        if (AGAIN(unlink(result_path(folder, names[i]))) != 0 && errno != ENOENT && !left) {
+            left = names[i];
+            error = errno;
+        }
+    errno = error;
+    return left;
 }
 
-void remove_checkpoint(const char *folder) {
-    remove_all(folder, checkpoints, COUNT(checkpoints));
-    remove_all(folder, before_checkpoints, COUNT(before_checkpoints));
+const char *remove_checkpoint(const char *folder) {
+    const char *left = remove_all(folder, checkpoints, COUNT(checkpoints));
+    int error = errno;
+    const char *other = remove_all(folder, before_checkpoints, COUNT(before_checkpoints));
+    if (left)
+        errno = error;
+    return left ? left : other;
 }
 
 void remove_figures(const char *folder) {
-    remove_all(folder, figures, COUNT(figures));
+    (void)remove_all(folder, figures, COUNT(figures));
 }
 
 void remove_results(const char *folder) {
-    remove_all(folder, results, COUNT(results));
+    (void)remove_all(folder, results, COUNT(results));
     remove_figures(folder);
 }

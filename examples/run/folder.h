@@ -25,8 +25,9 @@ bool has_finished(const char *folder);
 /* mkdir -p, and whether it can be written to; -1 with errno set. */
 int make_folder(const char *folder);
 
-/* Removes checkpoints and what belongs to them. */
-void remove_checkpoint(const char *folder);
+/* Removes checkpoints and what belongs to them. The name of the first that stays, with errno set, or
+ * NULL. */
+const char *remove_checkpoint(const char *folder);
 /* Removes the figures. */
 void remove_figures(const char *folder);
 /* Removes all that a run writes, but for checkpoints and what belongs to them. */

@@ -8,6 +8,7 @@
 volatile sig_atomic_t interrupted;
 static const char *volatile last_words;
 static volatile bool on_terminal;
+static const char wipes[] = "\r\033[K";
 
 /* Some of what the library calls cannot be asked to stop, as the compression of a figure. */
 static void end_now(int number) {
@@ -15,8 +16,12 @@ static void end_now(int number) {
     (void)number;
     if (!line)
         return;
-    ssize_t written = write(STDERR_FILENO, line, strlen(line));
-    (void)written;
+    if (*line) {
+        ssize_t written = on_terminal ? write(STDERR_FILENO, wipes, sizeof wipes - 1) : 0;
+        written += write(STDERR_FILENO, line, strlen(line));
+        written += write(STDERR_FILENO, "\n", 1);
+        (void)written;
+    }
     _exit(EXIT_INTERRUPTED);
 }
 

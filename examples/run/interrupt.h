@@ -14,9 +14,9 @@ extern volatile sig_atomic_t interrupted;
  * nothing. */
 void watch_interrupts(bool live);
 
-/* Whether the program may simply end, soon after it was asked to, with these bytes on stderr and
- * the status of an interruption: where nothing is at work that would be lost, as files are written
- * whole or not at all. NULL: it may not. The text must live on. */
+/* Whether the program may simply end, soon after it was asked to, with this line on stderr, or none
+ * where it is empty, and the status of an interruption: where nothing is at work that would be
+ * lost, as files are written whole or not at all. NULL: it may not. The text must live on. */
 void end_soon_with(const char *line);
 
 #endif

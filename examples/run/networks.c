@@ -192,7 +192,7 @@ void print_layers(const char *choice) {
     for (int64_t i = 0; i < dlviz_network_num_layers(network); i++) {
         const char *layer = dlviz_network_layer_name(network, i);
         bool wraps = column + (int)strlen(layer) > 66;
-        print("%s%s%s", i > 0 ? "," : "", wraps ? "\n  " : i > 0 ? " " : "", layer);
+        print(wraps && i > 0 ? ",\n  %s" : wraps ? "\n  %s" : i > 0 ? ", %s" : "%s", layer);
         column = (wraps ? 2 : column + 2) + (int)strlen(layer);
     }
     dlviz_network_destroy(network);

@@ -1,5 +1,11 @@
-/* print.h - what the programs say. Text arrives whole, or it is known that it did not: also where a signal interrupts, the
- * system takes a part at a time, or somebody else has made the pipe or terminal one that does not wait. */
+/* print.h - what the programs say. Text arrives whole, or it is known that it did not: also where a
+ * signal interrupts, the system takes a part at a time, or somebody else has made the pipe or
+ * terminal one that does not wait.
+ *
+ * The formats are the programs' own. Texts that fill them may be names in files of others, or
+ * paths: '?' takes the place of what is no UTF-8 and of what would act on a terminal, or on lines
+ * (printable in text.h). So a text of several lines, or one that moves the cursor, belongs into a
+ * format. */
 #ifndef RUN_PRINT_H
 #define RUN_PRINT_H
 

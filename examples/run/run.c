@@ -429,8 +429,7 @@ static const char *interruption(const struct run *run) {
     static char text[256];
     if (!run->writes)
         return "";
-    snprintf(text, sizeof text, "%s%.64s: interrupted%s\n", run->terminal.live ? "\r\033[K" : "",
-             run->options.program,
+    snprintf(text, sizeof text, "%.64s: interrupted%s", run->options.program,
              run->has_checkpoint ? "; go on with the same options and --resume" : "");
     return text;
 }
@@ -438,7 +437,8 @@ static const char *interruption(const struct run *run) {
 static int failure(struct run *run, dlviz_status status) {
     wipe(&run->terminal);
     if (status == DLVIZ_CANCELLED) {
-        complain("%s", interruption(run));
+        if (run->writes)
+            complain(run->terminal.live ? "\r\033[K%s\n" : "%s\n", interruption(run));
         return EXIT_INTERRUPTED;
     }
     if (tells_failures(run->comm))
@@ -461,11 +461,13 @@ static int finish(struct run *run) {
     dlviz_status status = write_summary(run);
     if (status != DLVIZ_OK)
         return failure(run, status);
-    if (!run->options.keep_checkpoint)
-        remove_checkpoint(run->options.out);
+    const char *left = run->options.keep_checkpoint ? NULL : remove_checkpoint(run->options.out);
+    if (left)
+        warn(run, "the results are there, but '%s' cannot be removed: %s",
+             result_path(run->options.out, left), strerror(errno));
     say(&run->terminal, "results%s are in %s; open %s", run->has_figures ? " and figures" : "",
         run->options.out, result_path(run->options.out, "report.html"));
-    return all_printed(run->options.program) ? EXIT_DONE : EXIT_FAILED;
+    return all_printed(run->options.program) && !left ? EXIT_DONE : EXIT_FAILED;
 }
 
 /* Whether all processes may go on; those that could are told who could not. */

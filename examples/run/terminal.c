@@ -38,7 +38,7 @@ void terminal_start(struct terminal *terminal, bool quiet) {
 
 void wipe(struct terminal *terminal) {
     if (terminal->dirty)
-        complain("%s", "\r\033[K");
+        complain("\r\033[K");
     terminal->dirty = false;
 }
 

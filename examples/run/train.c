@@ -80,7 +80,7 @@ static dlviz_status save_progress(struct run *run) {
     if (!run->writes)
         return DLVIZ_OK;
     if (run->replaces)
-        remove_checkpoint(out);
+        (void)remove_checkpoint(out);
     TRY(dlviz_film_save(run->film, result_path(out, FILM)));
     if (!run->has_checkpoint)
         TRY(write_settings(run));
@@ -258,12 +258,23 @@ static dlviz_status write_network(const struct run *run) {
                                            result_path(run->options.out, "network.json"));
 }
 
+/* With an empty line before and after it. */
+static void say_summary(struct terminal *terminal, const dlviz_network *network) {
+    const char *text = dlviz_network_summary(network);
+    say(terminal, "%s", "");
+    for (size_t length; *(text += strspn(text, "\n")); text += length) {
+        length = strcspn(text, "\n");
+        say(terminal, "%.*s", (int)length, text);
+    }
+    say(terminal, "%s", "");
+}
+
 dlviz_status train(struct run *run) {
     if (run->options.resume)
         TRY(resume(run));
     else
         TRY(dlviz_film_create(&run->film));
-    say(&run->terminal, "\n%s", dlviz_network_summary(run->network));
+    say_summary(&run->terminal, run->network);
     /* Of the untrained network; or what an interruption right after an epoch has left out. */
     if (dlviz_trainer_batches_done(run->trainer) == 0)
         TRY(keep_frame(run));

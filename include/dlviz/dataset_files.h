@@ -3,7 +3,10 @@
  * What is read here is not normalized. For training, see dlviz_dataset_measure and
  * dlviz_dataset_set_channel_normalization; for a network that was trained already, also one that
  * was loaded from a file, dlviz_network_prepare_data gives data the size and the normalization that
- * the network learned with. */
+ * the network learned with.
+ *
+ * Before files of somebody else's are read, see dlviz_set_file_limit (dlviz/runtime.h): images and
+ * compressed files take many times as much memory as their bytes. */
 #ifndef DLVIZ_DATASET_FILES_H
 #define DLVIZ_DATASET_FILES_H
 
@@ -83,9 +86,10 @@ DLVIZ_CHECKED dlviz_status dlviz_image_reader_set_background(dlviz_image_reader 
                                                              int64_t value);
 DLVIZ_API int64_t dlviz_image_reader_background(const dlviz_image_reader *reader);
 
-/** Sets what becomes of a file that cannot be read, is damaged or cut short, or of a class's folder
- *  without an image: false, the default, makes it an error that names it; true skips it and lists
- *  it. A class that has no image left remains a class.
+/** Sets what becomes of a file that cannot be read, is damaged or cut short, or takes more memory
+ *  than dlviz_set_file_limit allows for any file, or of a class's folder without an image: false,
+ *  the default, makes it an error that names it; true skips it and lists it. A class that has no
+ *  image left remains a class.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT. */
 DLVIZ_CHECKED dlviz_status dlviz_image_reader_set_skip_unreadable(dlviz_image_reader *reader,
                                                                   bool skip);
@@ -119,8 +123,15 @@ DLVIZ_API const char *dlviz_image_reader_skipped_reason(const dlviz_image_reader
  *  called as these are. A class's images are the files below its folder that end in .png, .jpg or
  *  .jpeg, in upper or lower case, in the order of the bytes of their folders, then of their names.
  *  What such a file is, its contents say. Other files and those whose names begin with a point are
- *  left out. Links are followed, unless they lead back to a folder that they are in, which is an
- *  error. A folder that has images itself, and no folders, gives a dataset without targets.
+ *  left out. A folder that has images itself, and no folders, gives a dataset without targets.
+ *
+ *  Links are followed: a class's folder may be one, and so may images. One that leads back to a
+ *  folder that it is in is an error. In a class, each folder is read once, however many links lead
+ *  to it: its images are called by its own path where it lies in the class's folder, and otherwise
+ *  by that of the first link, in the order of names. (PyTorch's ImageFolder has them once for each
+ *  link.) A folder that several classes link to is read for each of them. Since a link may lead
+ *  anywhere, a folder that somebody else has made can turn any image that this user may read into a
+ *  sample.
  *
  *  Each file is decoded while the folder is read, whatever the limit of memory, so that damage is
  *  found here. Images are at most 65535 high and wide, of at most 2^28 pixels.
@@ -170,8 +181,8 @@ typedef enum dlviz_dataset_part {
  *  from the folder that holds its files under their usual names (train-images-idx3-ubyte and
  *  train-labels-idx1-ubyte for 60,000 to train on, t10k-… for 10,000 to test; or with a point
  *  before "idx", and each also with .gz). It has 10 classes.
- *  Returns DLVIZ_ERROR_NOT_FOUND with the names that were tried, or what dlviz_dataset_read_idx
- *  returns. */
+ *  Returns DLVIZ_ERROR_NOT_FOUND with the names that were tried; DLVIZ_ERROR_IO, also where what
+ *  has such a name is no regular file; or what else dlviz_dataset_read_idx returns. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
                                                     dlviz_dataset_part part);
 
@@ -313,9 +324,9 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_read_csv_shifted_memory(dlviz_tensor **o
  *  @param folder  holds data_batch_1.bin … data_batch_5.bin, or test_batch.bin, or a folder
  *                 cifar-10-batches-bin that does
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_NOT_FOUND with the name that was looked for;
- *  DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT for a file that holds no whole number of images, a label
- *  above 9, or another number of names; DLVIZ_ERROR_UNSUPPORTED for a file that is compressed;
- *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  DLVIZ_ERROR_IO, also where what has such a name is no regular file; DLVIZ_ERROR_FORMAT for a
+ *  file that holds no whole number of images, a label above 9, or another number of names;
+ *  DLVIZ_ERROR_UNSUPPORTED for a file that is compressed; DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_read_cifar10(dlviz_dataset **out, const char *folder,
                                                       dlviz_dataset_part part);
 

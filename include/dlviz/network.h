@@ -1,4 +1,8 @@
-/* dlviz/network.h - a graph of named layers: build, look at, predict, take features, save, load. */
+/* dlviz/network.h - a graph of named layers: build, look at, predict, take features, save, load.
+ *
+ * Before files of somebody else's are opened, see dlviz_set_file_limit (dlviz/runtime.h). What a
+ * network then takes to compute is not the file's: dlviz_network_layer_dims tells how large the
+ * outputs of its layers are. */
 #ifndef DLVIZ_NETWORK_H
 #define DLVIZ_NETWORK_H
 
@@ -65,7 +69,8 @@ DLVIZ_API const dlviz_loss *dlviz_network_loss(const dlviz_network *network);
 
 /** A table of the layers as text with newlines: output shapes, numbers of parameters, what a layer
  *  reads where that is not simply the layer before; then the totals, multiply-adds of one sample
- *  and the memory that training takes. Owned by the network; "" before it is built, and NULL for
+ *  and the memory that training takes; a row is a line of the characters that dlviz_last_error()
+ *  may have, whatever layers are called. Owned by the network; "" before it is built, and NULL for
  *  NULL. */
 DLVIZ_API const char *dlviz_network_summary(const dlviz_network *network);
 
@@ -205,8 +210,8 @@ DLVIZ_API const char *dlviz_network_unused_name(const dlviz_network *network, in
  *  dlviz_network_prepare_data then gives new data the size and the normalization it learned with.
  *  @param out receives the network, NULL on failure; free it with dlviz_network_destroy
  *  Returns DLVIZ_ERROR_FORMAT for a file without a description, as PyTorch writes it, or one that
- *  holds a layer that this library does not know; otherwise what dlviz_network_load returns, but
- *  for DLVIZ_ERROR_STATE. */
+ *  holds a layer or a key that this library does not know; otherwise what dlviz_network_load
+ *  returns, but for DLVIZ_ERROR_STATE. */
 DLVIZ_CHECKED dlviz_status dlviz_network_open(dlviz_network **out, const char *path);
 /** The same of the bytes of such a file. They need no alignment, and may be freed afterwards. */
 DLVIZ_CHECKED dlviz_status dlviz_network_open_memory(dlviz_network **out, const void *bytes,
@@ -231,8 +236,11 @@ DLVIZ_CHECKED dlviz_status dlviz_network_save_architecture_memory(const dlviz_ne
  *  which is then cross_entropy.
  *  @param out  receives the network, NULL on failure; free it with dlviz_network_destroy
  *  Returns DLVIZ_ERROR_FORMAT with what is wrong and, where it is no JSON, the line; it names a
- *  layer that this library does not know, or a setting that is missing. Shapes that do not fit are
- *  dlviz_network_build's to find. Also DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
+ *  layer that this library does not know, a setting that is missing, or a key that is none: the
+ *  file's are "version", "input", "layers", "loss" and "data", which is let pass, a layer's "name",
+ *  "type", "settings" and "inputs", and in settings and losses those that
+ *  dlviz_network_save_architecture writes. So no misspelled key goes unnoticed. Shapes that do not
+ *  fit are dlviz_network_build's to find. Also DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_IO or
  *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_network_open_architecture(dlviz_network **out, const char *path);
 /** The same of the bytes of such a file. They need no alignment, and may be freed afterwards. */

@@ -1,4 +1,7 @@
-/* dlviz/npz.h - arrays that NumPy keeps together in one file: numpy.savez, savez_compressed. */
+/* dlviz/npz.h - arrays that NumPy keeps together in one file: numpy.savez, savez_compressed.
+ *
+ * Before files of somebody else's are read, see dlviz_set_file_limit (dlviz/runtime.h): compressed
+ * arrays take up to a thousand times as much memory as their bytes. */
 #ifndef DLVIZ_NPZ_H
 #define DLVIZ_NPZ_H
 

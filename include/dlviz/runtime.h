@@ -41,7 +41,8 @@ extern "C" {
  *
  *  Calls need at most 64 KiB of the calling thread's stack, and those that draw figures 256 KiB,
  *  for cairo and Pango; threads that the library starts have 1 MiB. What the program's own
- *  functions and layers need comes on top.
+ *  functions and layers need comes on top, and so does what the C library takes from every stack
+ *  for thread-local data: 60 KiB are OpenBLAS's, also in threads that never call the library.
  *
  *  A program that unloads the library (dlclose) keeps it, with its threads and memory, until it
  *  ends: Pango and GLib, which figures are drawn with, cannot be loaded a second time. So it is
@@ -85,15 +86,20 @@ DLVIZ_CHECKED dlviz_status dlviz_file_write(const char *path, const void *bytes,
  *  holds for every function that reads or opens a file, or the bytes of one in memory, or takes
  *  something out of a handle made of one. What counts is the file's bytes, what is unpacked or
  *  decoded from them, and what is made of them, such as tensors, a dataset's samples, a network and
- *  the parameters that it will have; on the library's threads too, and also what zlib, libpng,
- *  libjpeg and jansson take, for the last two as an estimate from above. The bytes that the caller
- *  hands over do not count, nor do the pages of mapped files, which the system takes back when it
- *  needs them. A folder counts as one file; images that are decoded while batches are loaded count
- *  one by one. Saving has no limit, also where a checkpoint takes the place of an earlier one,
- *  which is looked at.
+ *  what dlviz_network_build will take for it: 8 bytes a parameter, half of them for its gradient,
+ *  and what it needs to plan a training step; on the library's threads too, and also what zlib,
+ *  libpng, libjpeg and jansson take, for the last two as an estimate from above. The bytes that the
+ *  caller hands over do not count, nor do the pages of mapped files, which the system takes back
+ *  when it needs them. A folder counts as one file; images that are decoded while batches are
+ *  loaded count one by one. Saving has no limit, also where a checkpoint is saved in the place of
+ *  an earlier one, which is looked at.
  *
  *  What would go beyond the limit fails as where memory has ended, with DLVIZ_ERROR_OUT_OF_MEMORY;
- *  dlviz_last_error() names the file, the limit, this function, and what was asked for.
+ *  dlviz_last_error() names the file, or the folder that is read as a whole, the limit, this
+ *  function, what was asked for, and what was in use then; and what was taken out of the file, such
+ *  as an array. An image of a folder that would go beyond the limit alone is one that cannot be
+ *  read: dlviz_image_reader_set_skip_unreadable lets the others pass. A folder whose images go
+ *  beyond it together is an error in any case, and does not depend on how many threads read it.
  *
  *  The limit is the process's, not a thread's, so that no thread of a server is without it because
  *  it forgot to set it: a program reads the large files that are its own, sets the limit, and then
@@ -111,8 +117,8 @@ typedef enum dlviz_log_level {
     DLVIZ_LOG_LEVEL_WARNING = 2
 } dlviz_log_level;
 
-/** Receives one line of the library's log, without a newline; may be called from any thread, and
- *  may call getters. */
+/** Receives one line of the library's log, without a newline, in the characters that
+ *  dlviz_last_error() may have; may be called from any thread, and may call getters. */
 typedef void (*dlviz_log_fn)(dlviz_log_level level, const char *message, void *user);
 
 /** Sets who receives log lines; NULL (the default) drops them. The library itself never prints. A

@@ -1,6 +1,8 @@
 /* dlviz/safetensors.h - named tensors and text in one file, as PyTorch users exchange them.
  *
- * The format: https://github.com/huggingface/safetensors#format */
+ * The format: https://github.com/huggingface/safetensors#format
+ *
+ * Before files of somebody else's are read, see dlviz_set_file_limit (dlviz/runtime.h). */
 #ifndef DLVIZ_SAFETENSORS_H
 #define DLVIZ_SAFETENSORS_H
 

@@ -85,13 +85,20 @@ DLVIZ_API const char *dlviz_status_name(dlviz_status status);
 
 /** The sentence that explains the calling thread's most recent failure: which argument, the value
  *  it had, what would be accepted. Empty when nothing failed yet; successful calls leave it alone.
- *  Valid until the same thread's next failing call. Never NULL. */
+ *  Valid until the same thread's next failing call. Never NULL.
+ *
+ *  It is one line of UTF-8 that a terminal or a log only shows, whatever stands in a file, a path
+ *  or a name that it quotes: '?' takes the place of each byte that is no UTF-8, of control
+ *  characters (U+0000 to U+001F, U+007F to U+009F), of the separators U+2028 and U+2029, and of the
+ *  overrides of the direction of text (U+202A to U+202E, U+2066 to U+2069). So it is with the lines
+ *  that dlviz_set_log's function receives. */
 DLVIZ_API const char *dlviz_last_error(void);
 
 /** For callbacks that return a status: records a sentence for dlviz_last_error(), as printf would
  *  write it but with a decimal point whatever the locale, and returns `status`, so that a callback
  *  can end with `return dlviz_fail(DLVIZ_ERROR_NUMERIC, "...")`. About 1000 bytes are kept, of a
- *  longer sentence both ends. DLVIZ_OK is taken for DLVIZ_ERROR_INVALID_ARGUMENT. */
+ *  longer sentence both ends; characters that dlviz_last_error() does not give become '?'. DLVIZ_OK
+ *  is taken for DLVIZ_ERROR_INVALID_ARGUMENT. */
 DLVIZ_CHECKED dlviz_status dlviz_fail(dlviz_status status, const char *format, ...)
     DLVIZ_PRINTF(2, 3);
 

@@ -1,4 +1,6 @@
-/* dlviz/tensor.h - dense arrays of any rank: create, look inside, view, read and write .npy. */
+/* dlviz/tensor.h - dense arrays of any rank: create, look inside, view, read and write .npy.
+ *
+ * Before files of somebody else's are read, see dlviz_set_file_limit (dlviz/runtime.h). */
 #ifndef DLVIZ_TENSOR_H
 #define DLVIZ_TENSOR_H
 

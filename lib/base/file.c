@@ -32,6 +32,7 @@ struct dlz_file {
     size_t room;
     size_t used; /* of `buffer`, or of `block` */
     char buffer[BUFFER_SIZE];
+    dlz_replaced replaced;
 };
 
 static dlviz_status keep_failure(dlz_file *file, const char *action, int error) {
@@ -56,14 +57,11 @@ dlviz_status dlz_file_create(dlz_file **out, const char *path) {
     memset(file, 0, offsetof(dlz_file, buffer));
     file->descriptor = -1;
     file->path = dlz_strdup(path);
-    dlz_replaced replaced;
-    dlviz_status status = file->path ? dlz_replaced_find(path, &file->target, &replaced)
+    dlviz_status status = file->path ? dlz_replaced_find(path, &file->target, &file->replaced)
                                      : dlz_fail_memory("a file name", strlen(path) + 1);
     if (status == DLVIZ_OK)
-        status = dlz_temporary_create(file->target, path, replaced.exists ? 0600 : 0666,
+        status = dlz_temporary_create(file->target, path, file->replaced.exists ? 0600 : 0666,
                                       &file->temporary, &file->descriptor);
-    if (status == DLVIZ_OK)
-        status = dlz_replaced_imitate(&replaced, path, file->descriptor);
     if (status != DLVIZ_OK)
         dlz_file_discard(file);
     else
@@ -227,6 +225,8 @@ dlviz_status dlz_file_complete(dlz_file *file) {
     if (file->bytes)
         return DLVIZ_OK;
     DLZ_TRY(flush(file));
+    /* Until here its user alone could read it: it may be less than what there was. */
+    DLZ_TRY(dlz_replaced_imitate(&file->replaced, file->path, file->descriptor));
     if (sync_failed(file->descriptor))
         return keep_failure(file, "cannot write", errno);
     file->complete = true;

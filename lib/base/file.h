@@ -38,10 +38,18 @@ size_t dlz_folder_length(const char *path);
 
 /* Whether there is something of this name. Fails with DLVIZ_ERROR_IO where nobody can tell. */
 dlviz_status dlz_file_find(const char *path, bool *exists);
+/* Fails unless there is a folder of this name: for whoever has not found a file in it. */
+dlviz_status dlz_folder_check(const char *path);
 
-/* Opens a regular file, or a pipe or FIFO, for reading; *size is -1 for those. Anything else is an
- * error. As in any program, opening a FIFO waits until somebody opens it for writing. */
+/* Opens a regular file, or a pipe or FIFO, for reading; *size is -1 for those, and for a file that says
+ * it has no bytes, as those in /proc do: what such a file has is known when it is read to its end. Anything
+ * else is an error. As in any program, opening a FIFO waits until somebody opens it for writing.
+ *
+ * That is for a file that the caller names. What is looked for in a folder, which may be somebody else's,
+ * is opened by dlz_file_open_regular: nothing is waited for, whatever the path leads to, and a size of 0
+ * is one. */
 dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size);
+dlviz_status dlz_file_open_regular(const char *path, int *descriptor, int64_t *size);
 
 /* Reads a file of 1 … limit bytes whole, or a pipe to its end. The block (dlz_free) is 64-byte
  * aligned and followed by a zero byte that *size does not count. On failure *bytes is NULL. */

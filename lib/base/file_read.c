@@ -48,13 +48,34 @@ dlviz_status dlz_file_open(const char *path, int *descriptor, int64_t *size) {
     DLZ_NOT_CANCELLED;
     struct stat info;
     bool fifo = DLZ_AGAIN(stat(path, &info)) == 0 && S_ISFIFO(info.st_mode);
-    return open_file(path, fifo, true, descriptor, size);
+    DLZ_TRY(open_file(path, fifo, true, descriptor, size));
+    *size = *size > 0 ? *size : -1;
+    return DLVIZ_OK;
+}
+
+dlviz_status dlz_file_open_regular(const char *path, int *descriptor, int64_t *size) {
+    DLZ_NOT_CANCELLED;
+    return open_file(path, false, false, descriptor, size);
 }
 
 dlviz_status dlz_file_find(const char *path, bool *exists) {
     *exists = DLZ_AGAIN(faccessat(AT_FDCWD, path, F_OK, AT_EACCESS)) == 0;
     return *exists || errno == ENOENT || errno == ENOTDIR ? DLVIZ_OK
                                                           : dlz_fail_io("cannot read", path, errno);
+}
+
+dlviz_status dlz_folder_check(const char *path) {
+    DLZ_NOT_CANCELLED;
+    struct stat info;
+    if (DLZ_AGAIN(stat(path, &info)) != 0) {
+        bool missing = errno == ENOENT || errno == ENOTDIR;
+        dlviz_status status = dlz_fail_io("cannot read the folder", path, errno);
+        return missing ? dlz_fail(DLVIZ_ERROR_NOT_FOUND, "there is no folder '%s'", path) : status;
+    }
+    return S_ISDIR(info.st_mode)
+               ? DLVIZ_OK
+               : dlz_fail(DLVIZ_ERROR_NOT_FOUND, "'%s' is %s, not a folder", path,
+                          S_ISREG(info.st_mode) ? "a file" : kind_of(info.st_mode));
 }
 
 /* Reads up to `size` bytes; fewer only at the end. */
@@ -189,7 +210,7 @@ dlviz_status dlz_file_read_start(const char *path, int64_t most, int64_t limit, 
     *size = 0;
     int descriptor;
     int64_t length;
-    DLZ_TRY(open_file(path, false, false, &descriptor, &length));
+    DLZ_TRY(dlz_file_open_regular(path, &descriptor, &length));
     *whole = length <= most;
     dlviz_status status = *whole || length > limit
                               ? read_file(path, descriptor, length, limit, bytes, size)

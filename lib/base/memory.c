@@ -112,8 +112,9 @@ void dlz_free(void *block) {
         return;
     header *of_block = (header *)block - 1;
     dlz_reading *reading = dlz_reading_now();
-    if (reading && of_block->reading == reading->id)
-        dlz_reading_give_back(reading, of_block->size + MORE);
+    while (reading && of_block->reading != reading->id)
+        reading = reading->outer;
+    dlz_reading_give_back(reading, of_block->size + MORE);
     allocator a = get_allocator();
     a.release(of_block->origin, a.user);
 }

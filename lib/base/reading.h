@@ -7,7 +7,12 @@
  * From there on all that dlz_alloc gives to the thread, and to the tiles that it runs, is counted while it
  * is held, and refused beyond the limit, as if memory had ended there; the sentence of the failure then
  * names the file and the limit. What other libraries take from malloc is told by dlz_reading_charge. A
- * function that reads within another adds to what that one holds.
+ * function that reads within another adds to what that one holds. What else a sentence is to name is said by
+ *
+ *     DLZ_READING_OF(.folder = ..., .file = ..., .kind = "array", .part = name);
+ *
+ * Who reads the files of a folder wants to know of each whether it would go beyond the limit alone: that is
+ * a reading within the other, begun by dlz_reading_begin_within, and counted for both.
  *
  * A function that reads what the program has made itself, such as one that looks at what it is about to
  * write, says
@@ -22,19 +27,34 @@
 
 #include <stdatomic.h>
 
+/* What is read, for sentences. */
+typedef struct dlz_reading_name {
+    const char *folder;      /* NULL: none, or it is in the file's name */
+    const char *file;        /* NULL: bytes in memory */
+    const char *kind, *part; /* such as "array" and its name in the file; NULL: the file */
+} dlz_reading_name;
+
 typedef struct dlz_reading {
-    const char *name; /* of the file; NULL: bytes in memory */
-    uint64_t id;      /* 0: nothing is counted */
+    struct dlz_reading *outer; /* that it is within, or NULL */
+    dlz_reading_name name;
+    uint64_t id; /* 0: nothing is counted */
     uint64_t limit, failures;
-    atomic_uint_fast64_t used,
-        refused; /* refused: what was asked for beyond the limit, 0 if nothing was */
+    atomic_uint_fast64_t used;
+    /* What was asked for beyond a limit, 0 if nothing was, and what was in use then. */
+    atomic_uint_fast64_t refused, in_use;
+    atomic_bool by_outer; /* it was the other reading's limit */
 } dlz_reading;
 
-void dlz_reading_begin(dlz_reading *reading, const char *name);
+void dlz_reading_begin(dlz_reading *reading, dlz_reading_name name);
 void dlz_reading_end(dlz_reading *reading);
-#define DLZ_READING(name)                                                                          \
+#define DLZ_READING_OF(...)                                                                        \
     dlz_reading dlz_reading_ __attribute__((unused, cleanup(dlz_reading_end)));                    \
-    dlz_reading_begin(&dlz_reading_, name)
+    dlz_reading_begin(&dlz_reading_, (dlz_reading_name){__VA_ARGS__})
+#define DLZ_READING(path) DLZ_READING_OF(.file = path)
+
+/* Begins one within the calling thread's, if there is one; it ends before that, on the same thread, and what
+ * was taken in it is given back by then. */
+void dlz_reading_begin_within(dlz_reading *reading, dlz_reading_name name);
 
 void dlz_reading_begin_own(dlz_reading *reading);
 #define DLZ_READING_OWN                                                                            \

@@ -98,10 +98,9 @@ void dlz_failure_put_back(const dlz_failure *kept) {
 
 dlviz_status dlz_fail(dlviz_status status, const char *format, ...) {
     char text[WHOLE_SIZE];
-    text[0] = 0;
     va_list arguments;
     va_start(arguments, format);
-    dlz_vsnprintf(text, sizeof text, format, arguments);
+    dlz_format_sentence(text, sizeof text, format, arguments);
     va_end(arguments);
     return store(status, text);
 }
@@ -112,17 +111,16 @@ dlviz_status dlviz_fail(dlviz_status status, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     if (format)
-        dlz_vsnprintf(text, sizeof text, format, arguments);
+        dlz_format_sentence(text, sizeof text, format, arguments);
     va_end(arguments);
     return store(status == DLVIZ_OK ? DLVIZ_ERROR_INVALID_ARGUMENT : status, text);
 }
 
 dlviz_status dlz_fail_within(dlviz_status status, const char *format, ...) {
     char text[WHOLE_SIZE + DLZ_SENTENCE_SIZE + 2]; /* and the present message */
-    text[0] = 0;
     va_list arguments;
     va_start(arguments, format);
-    dlz_vsnprintf(text, WHOLE_SIZE, format, arguments);
+    dlz_format_sentence(text, WHOLE_SIZE, format, arguments);
     va_end(arguments);
     size_t length = strlen(text);
     snprintf(text + length, sizeof text - length, ": %s", message);

@@ -45,7 +45,7 @@ void dlz_log(dlviz_log_level level, const char *format, ...) {
     char line[512];
     va_list arguments;
     va_start(arguments, format);
-    dlz_vsnprintf(line, sizeof line, format, arguments);
+    dlz_format_sentence(line, sizeof line, format, arguments);
     va_end(arguments);
     function(level, line, user);
 }
@@ -113,4 +113,52 @@ bool dlz_is_utf8(const char *text) {
         text += size;
     }
     return true;
+}
+
+/* A character that acts on the terminal, or on the order and the lines of the text around it, which
+ * names in a file could forge with it: C0, DEL and C1, the separators of lines and paragraphs
+ * (U+2028 and U+2029) and what overrides the direction of text (U+202A to U+202E, U+2066 to
+ * U+2069). */
+static bool acts(const unsigned char *s, size_t size) {
+    if (size == 1)
+        return s[0] < 0x20 || s[0] == 0x7F;
+    if (size == 2)
+        return s[0] == 0xC2 && s[1] < 0xA0;
+    return size == 3 && s[0] == 0xE2 &&
+           ((s[1] == 0x80 && s[2] >= 0xA8 && s[2] <= 0xAE) ||
+            (s[1] == 0x81 && s[2] >= 0xA6 && s[2] <= 0xA9));
+}
+
+void dlz_make_printable(char *text) {
+    char *to = text;
+    while (*text) {
+        size_t size = dlz_utf8_size(text, SIZE_MAX);
+        if (size == 0 || acts((const unsigned char *)text, size)) {
+            *to++ = '?';
+            text += size > 0 ? size : 1;
+        } else {
+            memmove(to, text, size);
+            to += size;
+            text += size;
+        }
+    }
+    *to = '\0';
+}
+
+/* Takes away the beginning of a character whose end had no room. */
+static void drop_half_character(char *text, size_t length) {
+    size_t start = length;
+    while (start > 0 && length - start < 3 && ((unsigned char)text[start - 1] & 0xC0) == 0x80)
+        start--;
+    bool begins = start > 0 && (unsigned char)text[start - 1] >= 0xC2;
+    if (begins && dlz_utf8_size(text + start - 1, length - (start - 1)) == 0)
+        text[start - 1] = '\0';
+}
+
+void dlz_format_sentence(char *buffer, size_t size, const char *format, va_list arguments) {
+    buffer[0] = '\0';
+    int length = dlz_vsnprintf(buffer, size, format, arguments);
+    if (length >= 0 && (size_t)length >= size)
+        drop_half_character(buffer, strlen(buffer));
+    dlz_make_printable(buffer);
 }

@@ -93,6 +93,8 @@ static dlviz_status find_folder(const cifar *set, const char *given, char **foun
     }
     DLZ_TRY(make_path(&inner, given, set->subfolder));
     dlviz_status status = exists_in(inner, set->files[0], &exists);
+    if (status == DLVIZ_OK && !exists && (status = dlz_folder_check(given)) != DLVIZ_OK)
+        status = dlz_fail_within(status, "no %s of %s's binary version", set->files[0], set->name);
     if (status == DLVIZ_OK && !exists)
         status = dlz_fail(DLVIZ_ERROR_NOT_FOUND,
                           "no %s of %s's binary version in the folder '%s' or in '%s'",
@@ -120,7 +122,7 @@ static dlviz_status open_batch(const cifar *set, const char *folder, const char 
     if (!exists)
         return dlz_fail(DLVIZ_ERROR_NOT_FOUND, "no %s of %s's binary version in the folder '%s'",
                         name, set->name, folder);
-    DLZ_TRY(dlz_source_open(&p->source, p->path));
+    DLZ_TRY(dlz_source_open_regular(&p->source, p->path));
     if (dlz_source_is_compressed(p->source))
         return dlz_fail(DLVIZ_ERROR_UNSUPPORTED,
                         "'%s' is compressed; what gunzip makes of it is accepted", p->path);
@@ -199,7 +201,8 @@ static int cut_lines(char *text, const char *lines[MOST_NAMES]) {
 static dlviz_status set_names_of_list(const cifar *set, const char *path, dlviz_dataset *dataset) {
     void *text;
     size_t size;
-    DLZ_TRY(dlz_file_read(path, LARGEST_LIST, &text, &size));
+    bool whole;
+    DLZ_TRY(dlz_file_read_start(path, LARGEST_LIST, LARGEST_LIST, &text, &size, &whole));
     const char *lines[MOST_NAMES];
     int count = cut_lines(text, lines);
     dlviz_status status =

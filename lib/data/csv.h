@@ -2,6 +2,7 @@
 #ifndef DLZ_CSV_H
 #define DLZ_CSV_H
 
+#include "base/arena.h"
 #include "base/base.h"
 #include <dlviz/dataset_files.h>
 
@@ -70,7 +71,7 @@ typedef enum dlz_csv_role {
 } dlz_csv_role;
 
 typedef struct dlz_csv_column {
-    char *name; /* of the header, or "#3" */
+    char *name; /* of the header, or "#3"; in the table's arena */
     dlz_csv_role role;
     int64_t place; /* among those of its role */
 } dlz_csv_column;
@@ -81,6 +82,7 @@ typedef struct dlz_csv_table {
     int64_t num_rows, num_columns, num_samples, num_targets; /* of columns, but for the first */
     bool has_header;
     dlz_csv_column *columns;
+    dlz_arena names;           /* of these */
     double *samples, *targets; /* num_rows x num_samples, num_rows x num_targets */
     bool exact;            /* float32 holds all these numbers; it has room for them in any case */
     dlz_csv_field *labels; /* num_rows, or NULL */

@@ -187,11 +187,11 @@ static void drop_mark(char *name) {
 }
 
 /* What the header says, or "#3" where it says nothing or no text of UTF-8. */
-static dlviz_status name_column(const dlz_csv_table *table, const dlz_csv_field *field, int64_t j,
+static dlviz_status name_column(dlz_csv_table *table, const dlz_csv_field *field, int64_t j,
                                 char **name) {
     size_t size = (size_t)(field->end - field->start) + 1;
     if (table->has_header && size > 1) {
-        *name = dlz_alloc(size);
+        *name = dlz_arena_room(&table->names, size - 1);
         if (!*name)
             return dlz_fail_memory("the name of a column", size);
         size_t length = dlz_csv_copy(field, *name);
@@ -200,10 +200,11 @@ static dlviz_status name_column(const dlz_csv_table *table, const dlz_csv_field 
                 drop_mark(*name);
             return DLVIZ_OK;
         }
-        dlz_free(*name);
     }
-    *name = dlz_format("#%lld", (long long)j + 1);
-    return *name ? DLVIZ_OK : dlz_fail_memory("the name of a column", 32);
+    char number[32];
+    int length = snprintf(number, sizeof number, "#%lld", (long long)j + 1);
+    *name = dlz_arena_text(&table->names, number, (size_t)length);
+    return *name ? DLVIZ_OK : dlz_fail_memory("the name of a column", sizeof number);
 }
 
 /* Reads names from the first row, whose quotes are right, or makes them. */

@@ -125,11 +125,7 @@ const char *dlz_csv_show(char buffer[DLZ_CSV_SHOWN], const dlz_csv_field *field)
         shown--;
     memcpy(buffer, field->start, shown);
     buffer[shown] = '\0';
-    for (size_t i = 0; i < shown; i++)
-        if ((unsigned char)buffer[i] < ' ' || buffer[i] == 0x7F)
-            buffer[i] = '?';
-    if (!dlz_is_utf8(buffer))
-        for (size_t i = 0; i < shown; i++)
-            buffer[i] = (unsigned char)buffer[i] < 0x80 ? buffer[i] : '?';
+    for (size_t i = 0; i < shown; i++) /* a zero would end the text here */
+        buffer[i] = buffer[i] ? buffer[i] : '?';
     return shown < size ? strcat(buffer, "…") : buffer;
 }

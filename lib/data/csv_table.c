@@ -248,8 +248,7 @@ dlviz_status dlz_csv_parse(dlz_csv_table *table, const char *bytes, size_t size,
 }
 
 void dlz_csv_release(dlz_csv_table *table) {
-    for (int64_t j = 0; j < table->num_columns; j++)
-        dlz_free(table->columns[j].name);
+    dlz_arena_release(&table->names);
     dlz_free(table->columns);
     dlz_free(table->samples);
     dlz_free(table->targets);

@@ -81,14 +81,27 @@ static dlviz_status read_array(dlz_source *source, const char *path, const char 
     return DLVIZ_OK;
 }
 
+static dlviz_status read_source(dlz_source *source, const char *path, const char *what,
+                                int min_ndim, int max_ndim, dlviz_tensor **out) {
+    dlviz_status status = read_array(source, path, what, min_ndim, max_ndim, out);
+    dlz_source_close(source);
+    return status;
+}
+
 dlviz_status dlz_idx_read(const char *path, const char *what, int min_ndim, int max_ndim,
                           dlviz_tensor **out) {
     *out = NULL;
     dlz_source *source;
     DLZ_TRY(dlz_source_open(&source, path));
-    dlviz_status status = read_array(source, path, what, min_ndim, max_ndim, out);
-    dlz_source_close(source);
-    return status;
+    return read_source(source, path, what, min_ndim, max_ndim, out);
+}
+
+dlviz_status dlz_idx_read_regular(const char *path, const char *what, int min_ndim, int max_ndim,
+                                  dlviz_tensor **out) {
+    *out = NULL;
+    dlz_source *source;
+    DLZ_TRY(dlz_source_open_regular(&source, path));
+    return read_source(source, path, what, min_ndim, max_ndim, out);
 }
 
 dlviz_status dlz_idx_read_memory(const void *bytes, size_t size, const char *what, int min_ndim,

@@ -9,6 +9,9 @@
  * ("images") is for messages. */
 dlviz_status dlz_idx_read(const char *path, const char *what, int min_ndim, int max_ndim,
                           dlviz_tensor **out);
+/* The same of a file that was looked for in a folder: a regular one, and no pipe. */
+dlviz_status dlz_idx_read_regular(const char *path, const char *what, int min_ndim, int max_ndim,
+                                  dlviz_tensor **out);
 /* The same of a file in memory. */
 dlviz_status dlz_idx_read_memory(const void *bytes, size_t size, const char *what, int min_ndim,
                                  int max_ndim, dlviz_tensor **out);

@@ -97,7 +97,7 @@ dlviz_status dlz_image_probe(const char *folder, const char *path, dlz_image_hea
 }
 
 dlviz_status dlz_image_files_load(const dlz_image_files *files, int64_t row, uint8_t *sample) {
-    DLZ_READING(files->paths[row]);
+    DLZ_READING_OF(.folder = files->folder, .file = files->paths[row]);
     DLZ_TRY(dlz_image_decode(files->folder, files->paths[row], &files->form, sample));
     if (dlz_image_check(&files->form, sample) != files->checks[row])
         return dlz_fail(DLVIZ_ERROR_FORMAT,

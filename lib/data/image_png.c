@@ -11,8 +11,7 @@ enum {
     CHUNK_SIZE = 12,       /* of an empty one */
     HEADER_END = 29,       /* signature, length, "IHDR", height, width and five bytes */
     GREATEST_RATIO = 1032, /* of deflate: 258 bytes from two bits */
-    MOST_CHUNK = 8 << 20,  /* of a chunk that is no image data */
-    MOST_SAMPLES_A_PIXEL = 4
+    MOST_CHUNK = 8 << 20   /* of a chunk that is no image data */
 };
 
 static bool is_png(const dlz_image_bytes *file) {
@@ -85,8 +84,6 @@ typedef struct decoder {
     size_t used;
     png_structp png;
     png_infop info;
-    uint8_t *pixels; /* with alpha, where there is any; that of the image, or a block of its own */
-    uint8_t *block;
     dlviz_status status;
 } decoder;
 
@@ -141,7 +138,7 @@ static void set_transforms(png_structp png) {
 
 /* All that may jump, and nothing that a jump could leave undone. Returns the samples of a pixel, 0 after
  * a failure. */
-static int decode_pixels(decoder *d, const dlz_image *image) {
+static int decode_pixels(decoder *d, dlz_image *image) {
     png_structp png = d->png;
     if (setjmp(png_jmpbuf(png)))
         return 0;
@@ -153,18 +150,18 @@ static int decode_pixels(decoder *d, const dlz_image *image) {
     png_read_update_info(png, d->info);
     int samples = png_get_channels(png, d->info);
     size_t row = png_get_rowbytes(png, d->info);
-    if (samples > MOST_SAMPLES_A_PIXEL || row != (size_t)(image->width * samples))
+    bool alpha = samples == (int)image->channels + 1;
+    if ((samples != (int)image->channels && !alpha) || row != (size_t)(image->width * samples))
         png_error(png, "rows of another length");
-    d->pixels = image->pixels;
-    if (samples != (int)image->channels) {
-        d->block = dlz_alloc_array((uint64_t)image->height, row);
-        d->pixels = d->block;
+    if (alpha) { /* needs room in the image until it is taken out */
+        dlz_free(image->pixels);
+        image->pixels = dlz_alloc_array((uint64_t)image->height, row);
     }
-    if (!d->pixels)
+    if (!image->pixels)
         png_error(png, "out of memory");
     for (int pass = 0; pass < passes; pass++)
         for (int64_t y = 0; y < image->height; y++)
-            png_read_row(png, d->pixels + (size_t)y * row, NULL);
+            png_read_row(png, image->pixels + (size_t)y * row, NULL);
     png_read_end(png, NULL);
     return samples;
 }
@@ -176,8 +173,10 @@ static uint8_t blend(int color, int alpha, int background) {
     return (uint8_t)((color * alpha + background * (255 - alpha) + 127) / 255);
 }
 
-/* `from` has an alpha behind each pixel's channels. */
-static void lay_on_background(const uint8_t *from, int background, const dlz_image *image) {
+/* Takes out the alpha behind each pixel's channels, in place: a block for the result, which may be large,
+ * is not needed. */
+static void lay_on_background(int background, const dlz_image *image) {
+    const uint8_t *from = image->pixels;
     uint8_t *to = image->pixels;
     for (int64_t i = 0; i < image->height * image->width; i++) {
         for (int64_t c = 0; c < image->channels; c++)
@@ -195,9 +194,8 @@ static dlviz_status decode(const dlz_image_bytes *file, int background, dlz_imag
     d.info = png_create_info_struct(d.png);
     int samples = d.info ? decode_pixels(&d, image) : 0;
     if (samples == (int)image->channels + 1)
-        lay_on_background(d.block, background, image);
+        lay_on_background(background, image);
     png_destroy_read_struct(&d.png, &d.info, NULL);
-    dlz_free(d.block);
     if (samples == 0 && d.status == DLVIZ_OK)
         return dlz_fail_memory("reading a PNG", 0);
     return d.status;

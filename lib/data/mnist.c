@@ -23,6 +23,9 @@ static dlviz_status find_file(const char *folder, const char *name, int rank, ch
         *found = NULL;
         DLZ_TRY(status);
     }
+    dlviz_status status = dlz_folder_check(folder);
+    if (status != DLVIZ_OK)
+        return dlz_fail_within(status, "no %s-idx%d-ubyte", name, rank);
     return dlz_fail(DLVIZ_ERROR_NOT_FOUND,
                     "no %s-idx%d-ubyte or %s.idx%d-ubyte, plain or with .gz, in the folder '%s'",
                     name, rank, name, rank, folder);
@@ -53,7 +56,7 @@ dlviz_status dlviz_dataset_read_mnist(dlviz_dataset **out, const char *folder,
     if (status == DLVIZ_OK)
         status = find_file(folder, train ? "train-labels" : "t10k-labels", 1, &labels);
     if (status == DLVIZ_OK)
-        status = dlviz_dataset_read_idx(&dataset, images, labels);
+        status = dlz_dataset_read_idx_regular(&dataset, __func__, images, labels);
     if (status == DLVIZ_OK)
         status = check_labels(dataset, labels);
     if (status == DLVIZ_OK)

@@ -132,9 +132,9 @@ dlviz_status dlviz_dataset_read_csv_memory(dlviz_dataset **out, const void *byte
     DLZ_REQUIRE(bytes);
     DLZ_TRY(check_reader(__func__, reader));
     dlviz_status status = read_dataset(out, __func__, bytes, size, reader);
-    return status == DLVIZ_OK
-               ? status
-               : dlz_fail_within(status, "%s: cannot read the %zu bytes", __func__, size);
+    return status == DLVIZ_OK ? status
+                              : dlz_fail_within(status, "%s: cannot read the %zu byte%s", __func__,
+                                                size, size == 1 ? "" : "s");
 }
 
 /* -- Tensors -------------------------------------------------------------------------------------
@@ -175,7 +175,8 @@ static dlviz_status read_memory(dlviz_tensor **out, const char *who, const void 
                                 dlviz_tensor **offsets) {
     dlviz_status status = read_tensor(out, bytes, size, reader, shifted, offsets);
     return status == DLVIZ_OK ? status
-                              : dlz_fail_within(status, "%s: cannot read the %zu bytes", who, size);
+                              : dlz_fail_within(status, "%s: cannot read the %zu byte%s", who, size,
+                                                size == 1 ? "" : "s");
 }
 
 dlviz_status dlviz_tensor_read_csv(dlviz_tensor **out, const char *path,

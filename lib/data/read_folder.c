@@ -21,7 +21,9 @@ struct reading {
     const char *who, *folder;
     dlviz_image_reader *reader;
     dlz_image_list list;
-    char **reasons;            /* of each file, why it is left out; NULL: it is not */
+    char **reasons; /* of each file, why it is left out; NULL: it is not */
+    bool *again;    /* of each, whether it has another try, when no other is read */
+    bool last_try;
     dlz_image_header *headers; /* of each, upright */
     dlz_image_form form;
     dlviz_tensor *samples; /* of all, or NULL: they are not kept, and have a room for each worker */
@@ -36,6 +38,7 @@ static void release(reading *r) {
     for (int64_t i = 0; r->reasons && i < r->list.count; i++)
         dlz_free(r->reasons[i]);
     dlz_free(r->reasons);
+    dlz_free(r->again);
     dlz_free(r->headers);
     dlviz_tensor_destroy(r->samples);
     dlz_free(r->rooms);
@@ -46,17 +49,31 @@ static void release(reading *r) {
 /* -- A pass over all files -----------------------------------------------------------------------
  */
 
-/* Files are left out for what is wrong with them, not for what the machine or the build lacks. */
-static bool is_skipped(const reading *r, dlviz_status status) {
-    return r->reader->skips && (status == DLVIZ_ERROR_FORMAT || status == DLVIZ_ERROR_IO);
+/* Files are left out for what is wrong with them, as is one that takes more memory than any file may, but
+ * not for what the machine or the build lacks. */
+static bool is_skipped(const reading *r, dlviz_status status, bool too_large) {
+    return r->reader->skips &&
+           (status == DLVIZ_ERROR_FORMAT || status == DLVIZ_ERROR_IO || too_large);
 }
 
+/* What the limit refused because of other files' memory has another try, when that is free again: whether a
+ * folder is read does not depend on how many threads read it, nor on which files are read together. */
 static void visit(void *context, int64_t file, int worker) {
     reading *r = context;
     if (dlz_failures_before(&r->failures, file))
         return;
+    dlz_reading of_file;
+    dlz_reading_begin_within(
+        &of_file, (dlz_reading_name){.folder = r->folder, .file = r->list.paths[file].text});
     dlviz_status status = r->function(r, file, worker);
-    if (is_skipped(r, status)) {
+    dlz_reading_end(&of_file);
+    bool refused = status == DLVIZ_ERROR_OUT_OF_MEMORY && atomic_load(&of_file.refused) > 0;
+    bool by_others = refused && atomic_load(&of_file.by_outer);
+    if (by_others && !r->last_try) {
+        r->again[file] = true;
+        return;
+    }
+    if (is_skipped(r, status, refused && !by_others)) {
         r->reasons[file] = dlz_strdup(dlviz_last_error());
         status = r->reasons[file] ? DLVIZ_OK : dlz_fail_memory("a reason", DLZ_SENTENCE_SIZE);
     }
@@ -106,7 +123,13 @@ static dlviz_status close_ranks(reading *r) {
 static dlviz_status pass(reading *r, file_fn function) {
     r->function = function;
     dlz_failures_init(&r->failures);
+    r->last_try = false;
+    memset(r->again, 0, (size_t)r->list.count * sizeof *r->again);
     dlz_parallel_for(r->list.count, r->workers, visit, r);
+    r->last_try = true;
+    for (int64_t file = 0; file < r->list.count; file++)
+        if (r->again[file])
+            visit(r, file, 0);
     DLZ_TRY(dlz_failures_tell(&r->failures));
     return close_ranks(r);
 }
@@ -118,6 +141,11 @@ static dlviz_status probe(const reading *r, int64_t file, int worker) {
     (void)worker;
     dlz_image_header *header = &r->headers[file];
     DLZ_TRY(dlz_image_probe(r->folder, r->list.paths[file].text, header));
+    /* What no limit will let pass is left out before all images get the first one's size. */
+    uint64_t size = (uint64_t)(header->height * header->width * header->channels);
+    if (!dlz_reading_charge(size))
+        return dlz_fail_memory("an image", size);
+    dlz_reading_discharge(size);
     if (dlz_orientation_is_transposed(header->orientation))
         *header = (dlz_image_header){
             .height = header->width, .width = header->height, .channels = header->channels};
@@ -155,7 +183,8 @@ static int64_t find_channels(const reading *r) {
 static dlviz_status find_form(reading *r) {
     r->headers = dlz_alloc_array((uint64_t)r->list.count, sizeof *r->headers);
     r->reasons = dlz_alloc_array_zero((uint64_t)r->list.count, sizeof *r->reasons);
-    if (!r->headers || !r->reasons)
+    r->again = dlz_alloc_array((uint64_t)r->list.count, sizeof *r->again);
+    if (!r->headers || !r->reasons || !r->again)
         return dlz_fail_memory("the images of a folder",
                                (uint64_t)r->list.count * sizeof *r->headers);
     DLZ_TRY(pass(r, probe));

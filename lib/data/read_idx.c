@@ -29,6 +29,14 @@ static dlviz_status add_labels(dlviz_dataset **out, const char *who, dlviz_tenso
     return finish(out, who, status, images, images_path, labels, labels_path);
 }
 
+dlviz_status dlz_dataset_read_idx_regular(dlviz_dataset **out, const char *who,
+                                          const char *images_path, const char *labels_path) {
+    dlviz_tensor *images, *labels = NULL;
+    DLZ_TRY(dlz_idx_read_regular(images_path, "images", 3, 4, &images));
+    dlviz_status status = dlz_idx_read_regular(labels_path, "labels", 1, 1, &labels);
+    return finish(out, who, status, images, images_path, labels, labels_path);
+}
+
 dlviz_status dlviz_dataset_read_idx(dlviz_dataset **out, const char *images_path,
                                     const char *labels_path) {
     DLZ_READING(images_path);

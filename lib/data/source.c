@@ -83,19 +83,16 @@ static dlviz_status allocate_source(dlz_source **out, const char *path, int desc
     return DLVIZ_OK;
 }
 
-dlviz_status dlz_source_open(dlz_source **out, const char *path) {
-    DLZ_NOT_CANCELLED;
-    *out = NULL;
-    int descriptor;
-    int64_t size;
-    DLZ_TRY(dlz_file_open(path, &descriptor, &size));
+/* Of an open file, which is closed whatever the outcome, or with the source. */
+static dlviz_status open_descriptor(dlz_source **out, const char *path, int descriptor,
+                                    int64_t size) {
     dlz_source *source = NULL;
     dlviz_status status = allocate_source(&source, path, descriptor, size);
     if (status != DLVIZ_OK) {
         close(descriptor);
         return status;
     }
-    if (size < 0) { /* a pipe, whose size must be known before what it announces is believed */
+    if (size < 0) { /* as a pipe, whose size must be known before what it announces is believed */
         size_t length = 0;
         status = dlz_pipe_read(path, descriptor, INT64_MAX, &source->piped, &length);
         source->memory = source->piped;
@@ -110,6 +107,24 @@ dlviz_status dlz_source_open(dlz_source **out, const char *path) {
     else
         *out = source;
     return status;
+}
+
+dlviz_status dlz_source_open(dlz_source **out, const char *path) {
+    DLZ_NOT_CANCELLED;
+    *out = NULL;
+    int descriptor;
+    int64_t size;
+    DLZ_TRY(dlz_file_open(path, &descriptor, &size));
+    return open_descriptor(out, path, descriptor, size);
+}
+
+dlviz_status dlz_source_open_regular(dlz_source **out, const char *path) {
+    DLZ_NOT_CANCELLED;
+    *out = NULL;
+    int descriptor;
+    int64_t size;
+    DLZ_TRY(dlz_file_open_regular(path, &descriptor, &size));
+    return open_descriptor(out, path, descriptor, size);
 }
 
 dlviz_status dlz_source_open_memory(dlz_source **out, const char *name, const void *bytes,

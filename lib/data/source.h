@@ -7,9 +7,11 @@
 
 typedef struct dlz_source dlz_source;
 
-/* Opens a regular file; whether it is compressed is told from its first two bytes. `path` must live
+/* Opens a file or pipe; whether it is compressed is told from its first two bytes. `path` must live
  * as long as the source. */
 dlviz_status dlz_source_open(dlz_source **out, const char *path);
+/* The same of a file that was looked for in a folder: a regular one, and no pipe. */
+dlviz_status dlz_source_open_regular(dlz_source **out, const char *path);
 /* The same of bytes in memory, which `name` stands for in sentences. Both must live as long as the
  * source. */
 dlviz_status dlz_source_open_memory(dlz_source **out, const char *name, const void *bytes,

@@ -2,6 +2,7 @@
 #include "graph/layer.h"
 #include "base/base.h"
 #include "base/part.h"
+#include "tensor/keys.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -118,7 +119,11 @@ dlviz_status dlz_layer_open(dlviz_layer **out, const dlz_layer_type *type, const
     dlviz_layer *layer = dlz_layer_create(type);
     if (!layer)
         return DLVIZ_ERROR_OUT_OF_MEMORY;
-    dlviz_status status = dlz_settings_read(type->settings, type->name, settings, layer);
+    dlviz_status status = dlz_check_keys(settings, type->settings, NULL);
+    if (status != DLVIZ_OK)
+        status = dlz_fail_within(status, "%s", type->name);
+    else
+        status = dlz_settings_read(type->settings, type->name, settings, layer);
     if (status == DLVIZ_OK && check(layer) != DLVIZ_OK)
         status = dlz_fail_within(DLVIZ_ERROR_FORMAT, "%s", type->name);
     if (status == DLVIZ_OK)

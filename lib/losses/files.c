@@ -1,6 +1,7 @@
 /* Losses in files: name and settings as JSON. */
 #include "base/base.h"
 #include "losses/losses_list.h"
+#include "tensor/keys.h"
 
 #include <string.h>
 
@@ -70,6 +71,10 @@ static dlviz_status read_weights(dlviz_loss *loss, const json_t *array) {
 
 static dlviz_status read(dlviz_loss *loss, const json_t *settings) {
     const dlz_loss_type *type = loss->type;
+    const char *const others[] = {"type", type->weights, NULL};
+    dlviz_status status = dlz_check_keys(settings, type->settings, others);
+    if (status != DLVIZ_OK)
+        return dlz_fail_within(status, "loss %s", type->name);
     DLZ_TRY(dlz_settings_read(type->settings, type->name, settings, loss));
     if (type->check && type->check(loss) != DLVIZ_OK)
         return dlz_fail_within(DLVIZ_ERROR_FORMAT, "loss %s", type->name);
@@ -82,11 +87,14 @@ dlviz_status dlz_loss_open(dlviz_loss **out, const json_t *settings) {
     const char *name = json_string_value(json_object_get(settings, "name"));
     if (!type_name)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "the loss's 'type' is missing or malformed");
+    static const char *const of_a_program[] = {"type", "name", "metrics", NULL};
     const dlz_loss_type *type = type_named(type_name);
     bool own = strcmp(type_name, "custom") == 0 && name && *name;
     if (!type && !own)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "the loss is '%s', which this library does not know",
                         type_name);
+    if (!type && dlz_check_keys(settings, NULL, of_a_program) != DLVIZ_OK)
+        return dlz_fail_within(DLVIZ_ERROR_FORMAT, "loss %s", name);
     dlviz_loss *loss = type ? dlz_loss_create(type) : dlz_loss_absent(name);
     dlviz_status status = loss ? DLVIZ_OK : DLVIZ_ERROR_OUT_OF_MEMORY;
     if (loss && type)

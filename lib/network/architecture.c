@@ -2,6 +2,7 @@
  * with name, type and settings. A network takes a file's state only if it is the same. */
 #include "base/base.h"
 #include "network/network.h"
+#include "tensor/keys.h"
 #include "tensor/safetensors.h"
 
 #include <stdio.h>
@@ -76,7 +77,7 @@ dlviz_status dlz_network_add_architecture(const dlviz_network *network, dlviz_sa
     return dlz_safetensors_set_json(set, DLZ_NETWORK_KEY, whole);
 }
 
-dlviz_status dlz_network_check_version(const json_t *whole) {
+static dlviz_status check_version(const json_t *whole) {
     const json_t *version = json_object_get(whole, "version");
     if (!version || json_integer_value(version) == VERSION)
         return DLVIZ_OK;
@@ -89,9 +90,32 @@ dlviz_status dlz_network_check_version(const json_t *whole) {
                           "the 'version' of its description of the network is no whole number");
 }
 
+/* Of settings, which are the layers' and the loss's own, each that is read looks after its keys. */
+static dlviz_status check_layer_keys(const json_t *layer, size_t index) {
+    static const char *const keys[] = {"name", "type", "settings", "inputs", NULL};
+    const char *name = json_string_value(json_object_get(layer, "name"));
+    dlviz_status status = json_is_object(layer) ? dlz_check_keys(layer, NULL, keys) : DLVIZ_OK;
+    if (status == DLVIZ_OK) /* or it has no name, which is told where that is needed */
+        return status;
+    return name ? dlz_fail_within(status, "layer '%s'", name)
+                : dlz_fail_within(status, "layer %zu", index + 1);
+}
+
+dlviz_status dlz_network_check_description(const json_t *whole) {
+    static const char *const keys[] = {"version", "input", "layers", "loss", "data", NULL};
+    DLZ_TRY(check_version(whole));
+    dlviz_status status = dlz_check_keys(whole, NULL, keys);
+    if (status != DLVIZ_OK)
+        return dlz_fail_within(status, "the description of the network");
+    const json_t *layers = json_object_get(whole, "layers");
+    for (size_t i = 0; i < json_array_size(layers); i++)
+        DLZ_TRY(check_layer_keys(json_array_get(layers, i), i));
+    return DLVIZ_OK;
+}
+
 dlviz_status dlz_network_get_description(const dlviz_safetensors *set, json_t **whole) {
     DLZ_TRY(dlz_safetensors_get_json(set, DLZ_NETWORK_KEY, whole));
-    dlviz_status status = dlz_network_check_version(*whole);
+    dlviz_status status = dlz_network_check_description(*whole);
     if (status == DLVIZ_OK)
         return DLVIZ_OK;
     json_decref(*whole);

@@ -108,37 +108,52 @@ static dlviz_status parse(const void *bytes, size_t size, json_t **whole) {
                                         "dlviz_network_save_architecture writes it");
 }
 
-/* What dlviz_network_build will take for parameters counts against the limit for files: a few bytes can ask
- * for as much as there is. A network that cannot be laid out is for dlviz_network_build to say. */
-static dlviz_status charge_parameters(const json_t *whole) {
-    dlviz_network *probe;
-    if (!dlz_reading_now())
-        return DLVIZ_OK;
-    DLZ_TRY(dlz_network_open_description(&probe, whole));
+/* As dlviz_network_build works, but that its parameters are only counted. */
+static dlviz_status build_in_thought(dlviz_network *probe) {
+    DLZ_TRY(dlz_network_lay_out(probe));
+    uint64_t bytes = dlz_network_state_bytes(probe);
+    if (!dlz_reading_charge(bytes))
+        return dlz_fail_memory("the parameters", bytes);
+    dlviz_status status = dlz_network_summarize(probe);
+    dlz_reading_discharge(bytes);
+    return status;
+}
+
+/* What dlviz_network_build will take counts against the limit for files: a few bytes can ask for as
+ * much as there is, for parameters, and for the plan of how to train a network whose layers read
+ * many others. So a second network of the same kind goes that way here, beside the one that is
+ * given out, which in the end takes as much; what was read is gone by then. A network that cannot
+ * be laid out is for dlviz_network_build to say. */
+static dlviz_status charge_build(dlviz_network *probe) {
     dlz_failure kept;
     dlz_failure_keep(&kept);
-    dlviz_status status = dlz_network_lay_out(probe);
-    uint64_t bytes = status == DLVIZ_OK ? dlz_network_state_bytes(probe) : 0;
-    dlviz_network_destroy(probe);
-    if (status == DLVIZ_ERROR_OUT_OF_MEMORY)
+    dlviz_status status = build_in_thought(probe);
+    if (status == DLVIZ_OK || status == DLVIZ_ERROR_OUT_OF_MEMORY)
         return status;
-    if (status != DLVIZ_OK)
-        dlz_failure_put_back(&kept);
-    return dlz_reading_charge(bytes) ? DLVIZ_OK : dlz_fail_memory("the parameters", bytes);
+    dlz_failure_put_back(&kept);
+    return DLVIZ_OK;
 }
 
 /* All that can be wrong with shapes and names shows before anything is allocated for it. */
 static dlviz_status make(dlviz_network **out, const void *bytes, size_t size) {
     json_t *whole;
+    dlviz_network *network = NULL, *probe = NULL;
     DLZ_TRY(parse(bytes, size, &whole));
-    dlviz_status status = dlz_network_check_version(whole);
+    dlviz_status status = dlz_network_check_description(whole);
     if (status == DLVIZ_OK && json_array_size(json_object_get(whole, "layers")) == 0)
         status = dlz_fail(DLVIZ_ERROR_FORMAT, "it has no \"layers\"");
     if (status == DLVIZ_OK)
-        status = charge_parameters(whole);
-    if (status == DLVIZ_OK)
-        status = dlz_network_open_description(out, whole);
+        status = dlz_network_open_description(&network, whole);
+    if (status == DLVIZ_OK && dlz_reading_now())
+        status = dlz_network_open_description(&probe, whole);
     json_decref(whole);
+    if (status == DLVIZ_OK && probe)
+        status = charge_build(probe);
+    dlviz_network_destroy(probe);
+    if (status == DLVIZ_OK)
+        *out = network;
+    else
+        dlviz_network_destroy(network);
     return status;
 }
 

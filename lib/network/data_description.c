@@ -5,6 +5,7 @@
 #include "base/busy.h"
 #include "data/dataset.h"
 #include "network/network.h"
+#include "tensor/keys.h"
 
 #include <math.h>
 #include <string.h>
@@ -242,8 +243,13 @@ static dlviz_status read_names(const json_t *list, dlz_data_description *data) {
 dlviz_status dlz_data_description_read(const json_t *object, int64_t channels,
                                        dlz_data_description *data) {
     *data = (dlz_data_description){.known = true};
-    dlviz_status status = json_is_object(object) ? read_normalization(object, channels, data)
-                                                 : malformed("an object");
+    static const char *const keys[] = {"means", "deviations", "class_names", NULL};
+    dlviz_status status =
+        json_is_object(object) ? dlz_check_keys(object, NULL, keys) : malformed("an object");
+    if (status != DLVIZ_OK && json_is_object(object))
+        status = dlz_fail_within(status, "the description of its data");
+    if (status == DLVIZ_OK)
+        status = read_normalization(object, channels, data);
     if (status == DLVIZ_OK)
         status = read_names(json_object_get(object, "class_names"), data);
     if (status != DLVIZ_OK)

@@ -191,8 +191,9 @@ dlviz_status dlz_network_open_description(dlviz_network **out, const json_t *who
 
 /* The network as JSON, to be freed, with neither its states nor its data; NULL when out of memory. */
 json_t *dlz_network_describe(const dlviz_network *network);
-/* Fails where a description is of another version than this library's. */
-dlviz_status dlz_network_check_version(const json_t *whole);
+/* Fails where a description is of another version than this library's, or it or a layer has a key
+ * that this library does not know. */
+dlviz_status dlz_network_check_description(const json_t *whole);
 /* The metadata that describe a network, to be freed; fails where they are missing, no JSON object, or of
  * a later version than this one. */
 dlviz_status dlz_network_get_description(const struct dlviz_safetensors *set, json_t **whole);

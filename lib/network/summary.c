@@ -23,8 +23,13 @@ static dlviz_status out_of_memory(void) {
     return dlz_fail_memory("the network's summary", 0);
 }
 
-/* Takes the row. */
+/* Takes the row, which is a line: names may come from a file of somebody else's. */
 static bool append(table *t, char *row) {
+    if (row) {
+        row[strlen(row) - 1] = '\0';
+        dlz_make_printable(row);
+        strcat(row, "\n");
+    }
     size_t size = row ? strlen(row) + 1 : 0;
     bool fits = row && t->length + size <= t->capacity;
     if (row && !fits) {

@@ -32,7 +32,7 @@ static bool reserve(dlz_message *to, size_t size) {
 void dlz_message_append(dlz_message *to, const void *bytes, size_t size) {
     if (size == 0 || !reserve(to, size))
         return;
-    memcpy(to->bytes + to->size, bytes, size); /* cppcheck-suppress uninitvar ; `size` are set */
+    memcpy(to->bytes + to->size, bytes, size); /* cppcheck-suppress uninitvar ; as many are set */
     to->size += size;
 }
 

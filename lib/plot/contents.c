@@ -11,10 +11,10 @@
 dlviz_status dlz_figure_new(dlviz_figure **out, dlz_figure_kind kind) {
     DLZ_TRY(dlz_plot_check_supported());
     dlviz_figure *figure = dlz_alloc_zero(sizeof *figure);
+    *out = figure;
     if (!figure)
         return dlz_fail_memory("a figure", sizeof *figure);
     figure->kind = kind;
-    *out = figure;
     return DLVIZ_OK;
 }
 

@@ -336,7 +336,7 @@ dlviz_status dlviz_report_merge_memory(dlviz_report *report, const void *bytes, 
     DLZ_REQUIRE(report);
     DLZ_REQUIRE(bytes);
     dlviz_status status = merge_bytes(report, bytes, size);
-    return status == DLVIZ_OK
-               ? status
-               : dlz_fail_within(status, "%s: cannot merge the %zu bytes", __func__, size);
+    return status == DLVIZ_OK ? status
+                              : dlz_fail_within(status, "%s: cannot merge the %zu byte%s", __func__,
+                                                size, size == 1 ? "" : "s");
 }

@@ -1,4 +1,5 @@
 #include "tensor/mapping.h"
+#include "base/again.h"
 #include "base/cancel.h"
 #include "base/file.h"
 #include "tensor/pages.h"
@@ -6,6 +7,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef MAP_NORESERVE /* FreeBSD never reserves */
@@ -18,11 +20,12 @@ void dlz_mapping_set_large(size_t size) {
     atomic_store(&large, size);
 }
 
-static dlviz_status check_size(const char *path, int64_t size, const char *reader) {
+static dlviz_status check_size(const char *path, int descriptor, int64_t size, const char *reader) {
+    struct stat info;
+    if (size < 0 && DLZ_AGAIN(fstat(descriptor, &info)) == 0 && S_ISREG(info.st_mode))
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is empty", path);
     if (size < 0)
         return dlz_fail(DLVIZ_ERROR_IO, "cannot map '%s': it is a pipe; %s reads it", path, reader);
-    if (size == 0)
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "'%s' is empty", path);
     if ((uint64_t)size > PTRDIFF_MAX)
         return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "cannot map '%s': %lld bytes are too many", path,
                         (long long)size);
@@ -62,7 +65,7 @@ dlviz_status dlz_mapping_open(dlz_mapping **out, const char *path, const char *r
     if (status == DLVIZ_OK)
         status = dlz_file_open(path, &mapping->descriptor, &size);
     if (status == DLVIZ_OK)
-        status = check_size(path, size, reader);
+        status = check_size(path, mapping->descriptor, size, reader);
     if (status == DLVIZ_OK)
         status = map(mapping, path, size);
     if (status != DLVIZ_OK)

@@ -220,9 +220,9 @@ dlviz_status dlviz_tensor_read_npy_memory(dlviz_tensor **out, const void *bytes,
     dlviz_status status = dlz_npy_parse(bytes, size, &header);
     if (status == DLVIZ_OK)
         status = dlz_npy_decode(&header, (const unsigned char *)bytes + header.offset, out);
-    return status == DLVIZ_OK
-               ? status
-               : dlz_fail_within(status, "%s: cannot read the %zu bytes", __func__, size);
+    return status == DLVIZ_OK ? status
+                              : dlz_fail_within(status, "%s: cannot read the %zu byte%s", __func__,
+                                                size, size == 1 ? "" : "s");
 }
 
 dlviz_status dlviz_tensor_read_npy_shifted_memory(dlviz_tensor **out, const void *bytes,
@@ -237,7 +237,7 @@ dlviz_status dlviz_tensor_read_npy_shifted_memory(dlviz_tensor **out, const void
     if (status == DLVIZ_OK)
         status = dlz_npy_decode_shifted(&header, (const unsigned char *)bytes + header.offset, out,
                                         offsets);
-    return status == DLVIZ_OK
-               ? status
-               : dlz_fail_within(status, "%s: cannot read the %zu bytes", __func__, size);
+    return status == DLVIZ_OK ? status
+                              : dlz_fail_within(status, "%s: cannot read the %zu byte%s", __func__,
+                                                size, size == 1 ? "" : "s");
 }

@@ -31,6 +31,7 @@ void dlviz_npz_destroy(dlviz_npz *npz) {
     dlz_names_free(npz->names);
     dlz_free(npz->entries);
     dlz_free(npz->block);
+    dlz_free(npz->path);
     if (npz->archive.descriptor >= 0)
         close(npz->archive.descriptor);
     dlz_free(npz);
@@ -57,7 +58,9 @@ dlviz_status dlviz_npz_open(dlviz_npz **out, const char *path) {
     DLZ_REQUIRE(path);
     dlviz_npz *npz = NULL;
     DLZ_TRY(create(&npz));
-    dlviz_status status = open_file(path, npz);
+    npz->path = dlz_strdup(path);
+    dlviz_status status =
+        npz->path ? open_file(path, npz) : dlz_fail_memory("a file name", strlen(path) + 1);
     if (status == DLVIZ_OK) {
         status = dlz_npz_read_directory(npz);
         if (status != DLVIZ_OK)
@@ -84,7 +87,8 @@ dlviz_status dlviz_npz_open_memory(dlviz_npz **out, const void *bytes, size_t si
         npz->archive.size = size;
         status = dlz_npz_read_directory(npz);
         if (status != DLVIZ_OK)
-            status = dlz_fail_within(status, "%s: cannot read the %zu bytes", __func__, size);
+            status = dlz_fail_within(status, "%s: cannot read the %zu byte%s", __func__, size,
+                                     size == 1 ? "" : "s");
     }
     if (status != DLVIZ_OK)
         dlviz_npz_destroy(npz);
@@ -176,7 +180,7 @@ static dlviz_status read_named(const dlviz_npz *npz, const char *who, const char
 }
 
 dlviz_status dlviz_npz_read(const dlviz_npz *npz, const char *name, dlviz_tensor **tensor) {
-    DLZ_READING(name);
+    DLZ_READING_OF(.file = npz ? npz->path : NULL, .kind = "array", .part = name);
     DLZ_REQUIRE_OUT(tensor);
     DLZ_REQUIRE(npz);
     DLZ_REQUIRE(name);
@@ -185,7 +189,7 @@ dlviz_status dlviz_npz_read(const dlviz_npz *npz, const char *name, dlviz_tensor
 
 dlviz_status dlviz_npz_read_shifted(const dlviz_npz *npz, const char *name, dlviz_tensor **tensor,
                                     dlviz_tensor **offsets) {
-    DLZ_READING(name);
+    DLZ_READING_OF(.file = npz ? npz->path : NULL, .kind = "array", .part = name);
     if (offsets)
         *offsets = NULL;
     DLZ_REQUIRE_OUT(tensor);

@@ -31,6 +31,7 @@ typedef struct dlz_npz_entry {
 struct dlviz_npz {
     dlz_archive archive;
     void *block; /* what was copied into memory, or NULL */
+    char *path;  /* NULL where it was opened in memory */
     dlz_npz_entry *entries;
     int64_t num_entries;
     dlz_names *names; /* of the arrays */

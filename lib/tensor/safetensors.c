@@ -100,6 +100,7 @@ void dlviz_safetensors_destroy(dlviz_safetensors *contents) {
     dlz_free(contents->entries);
     dlz_free(contents->pairs);
     dlz_free(contents->block);
+    dlz_free(contents->path);
     dlz_free(contents);
 }
 
@@ -125,7 +126,7 @@ bool dlviz_safetensors_has(const dlviz_safetensors *contents, const char *name) 
 
 dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents, const char *name,
                                    dlviz_tensor **tensor) {
-    DLZ_READING(name);
+    DLZ_READING_OF(.file = contents ? contents->path : NULL, .kind = "tensor", .part = name);
     DLZ_REQUIRE_OUT(tensor);
     DLZ_REQUIRE(contents);
     DLZ_REQUIRE(name);

@@ -41,6 +41,7 @@ struct dlviz_safetensors {
     dlz_names *keys; /* of the pairs */
     size_t count, room, pair_count, pair_room;
     void *block; /* the file, when there was one */
+    char *path;  /* and its name; NULL where it was in memory */
 };
 
 /* What the metadata are called among the tensors of a header, and so no tensor can be. */

@@ -16,7 +16,11 @@ dlviz_status dlviz_safetensors_open(dlviz_safetensors **out, const char *path) {
     dlviz_safetensors *contents;
     DLZ_TRY(dlviz_safetensors_create(&contents));
     size_t size;
-    dlviz_status status = dlz_file_read(path, INT64_MAX, &contents->block, &size);
+    contents->path = dlz_strdup(path);
+    dlviz_status status =
+        contents->path ? DLVIZ_OK : dlz_fail_memory("a file name", strlen(path) + 1);
+    if (status == DLVIZ_OK)
+        status = dlz_file_read(path, INT64_MAX, &contents->block, &size);
     if (status == DLVIZ_OK) {
         status = open(contents, contents->block, size);
         if (status != DLVIZ_OK)
@@ -42,7 +46,8 @@ dlviz_status dlz_safetensors_view(dlviz_safetensors **out, const char *who, cons
         return DLVIZ_OK;
     }
     dlviz_safetensors_destroy(contents);
-    return dlz_fail_within(status, "%s: cannot read the %zu bytes", who, size);
+    return dlz_fail_within(status, "%s: cannot read the %zu byte%s", who, size,
+                           size == 1 ? "" : "s");
 }
 
 dlviz_status dlviz_safetensors_open_memory(dlviz_safetensors **out, const void *bytes,

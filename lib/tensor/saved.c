@@ -50,5 +50,6 @@ dlviz_status dlz_saved_read_memory(const char *who, void *handle, dlz_saved_read
     DLZ_TRY(dlz_safetensors_view(&contents, who, bytes, size));
     dlviz_status status = take(contents, handle, read);
     return status == DLVIZ_OK ? status
-                              : dlz_fail_within(status, "%s: cannot open the %zu bytes", who, size);
+                              : dlz_fail_within(status, "%s: cannot open the %zu byte%s", who, size,
+                                                size == 1 ? "" : "s");
 }

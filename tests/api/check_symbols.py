@@ -7,7 +7,7 @@ check_symbols.py SOURCE_ROOT --apart HEADER LIBRARY...
 The public functions are those that the headers mark DLVIZ_API or DLVIZ_CHECKED; the shared library exports these
 and no other (lib/dlviz.map gives whatever starts with dlviz_ its version). A static library hides nothing, so every
 external symbol of it must start with dlviz_ (the public functions) or dlz_ (the rest). A library apart, with a
-header of its own, keeps the same rules. No object has a constructor, unless a sanitizer gave it one (--instrumented).
+header of its own, keeps the same rules. No object has a constructor. Sanitizers add constructors and symbols (--instrumented).
 No shared library has an executable stack, and none is unloaded: other libraries keep pointers to its functions.
 """
 import os
@@ -54,10 +54,10 @@ def exported(shared):
             yield name.split("@")[0]
 
 
-def external(archive):
+def external(archive, instrumented):
     for line in nm("--extern-only", "--defined-only", archive).splitlines():
         parts = line.split()
-        if len(parts) == 3:
+        if len(parts) == 3 and not (instrumented and parts[2].startswith("__odr_asan")):
             yield parts[2]
 
 
@@ -93,6 +93,7 @@ def differences(left_name, left, right_name, right):
 
 
 def main():
+    instrumented = "--instrumented" in sys.argv
     source_root, inside, *libraries = [word for word in sys.argv[1:] if word != "--instrumented"]
     include = os.path.join(source_root, "include")
     apart = inside == "--apart"
@@ -110,7 +111,7 @@ def main():
                                         "exported by " + name, set(exported(path)))
                 problems += ["{} {}".format(name, danger) for danger in dangers(path)]
     for archive in sorted(archives):
-        names = set(external(archive))
+        names = set(external(archive, instrumented))
         where = os.path.basename(archive)
         if not names:
             problems.append(where + " has no symbols")
@@ -118,7 +119,7 @@ def main():
                      for name in sorted(names) if not name.startswith(("dlviz_", "dlz_"))]
         problems += ["{} has the symbol {}, which no header declares".format(where, name)
                      for name in sorted(names - public) if name.startswith("dlviz_")]
-        if "--instrumented" not in sys.argv:
+        if not instrumented:
             problems += ["{} has a constructor".format(member) for member in constructors(archive)]
         if archive == inside:  # the others are made of it
             problems += ["{} lacks {}".format(where, name) for name in sorted(public - names)]

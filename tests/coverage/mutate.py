@@ -1,20 +1,18 @@
 #!/usr/bin/env python3
 """Breaks lib/ in one place at a time and looks whether a test notices.
 
-mutate.py BUILD --coverage BUILD2 [--sanitized BUILD3] [--mutants 200] [--seed 1] [--only lib/x.c] [--budget SECONDS]
-          [--survivors]
+mutate.py BUILD --coverage BUILD2 [--mutants 200] [--seed 1] [--only lib/x.c] [--budget SECONDS] [--survivors]
 
 BUILD is a build folder with all tests built, best with -Doptimization=1 -Ddebug=false -Db_ndebug=true; BUILD2 is one in
-which coverage.py ran; BUILD3 is one with -Db_sanitize=address,undefined, of which the library is enough.
-`tests/run.sh --mutants N` makes all three.
+which coverage.py ran. `tests/run.sh --mutants N` makes both.
 
 Lines are drawn from all that the compiler counts as code. In a line that a test reaches something is broken
 (c_mutants.py), in a copy of the tree; what becomes the same object code, or does not compile, is replaced by another.
 The tests that reach the line then run with the broken objects, fastest first, until one fails, crashes or takes ten
-times as long as it does. Where none does, the same tests run once more with sanitizers, which see memory that is lost,
-or read where nothing is. What happened is appended to BUILD/mutants/log.jsonl: a run that was cut off goes on where it
-was. Those that no test noticed are in BUILD/mutants/survivors.json; those that none can, with the reason, in
-equivalent.json here.
+times as long as it does. Where none does, they run once more with the broken objects, and these alone, compiled
+with sanitizers, which see memory that is lost, or read where nothing is. What happened is appended to
+BUILD/mutants/log.jsonl: a run that was cut off goes on where it was. Those that no test noticed are in
+BUILD/mutants/survivors.json; those that none can, with the reason, in equivalent.json here.
 """
 import argparse
 import json
@@ -33,6 +31,7 @@ import suite
 LEAST_LIMIT = 15.0  # seconds that a test may take at least, whatever it usually takes
 MOST_MEMORY = 16 << 30
 EQUIVALENT = Path(__file__).with_name("equivalent.json")
+SANITIZE = ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
 SANITIZERS = {"ASAN_OPTIONS": "detect_stack_use_after_return=1:allocator_may_return_null=1:hard_rss_limit_mb=16384",
               "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 # What would not be a fault but no C, or a number read as a pointer.
@@ -74,7 +73,7 @@ class Builder:
         words = shlex.split(self.commands.get(name, ""))
         return Path(os.path.normpath(self.build / words[-1])) if words else None
 
-    def compile(self, name, to):
+    def compile(self, name, to, more=()):
         """Compiles an object from the copy of the tree; whether that worked."""
         # Meson names sources from the build folder, or by their whole path.
         relative, copy = os.path.relpath(suite.SOURCE, self.build), str(self.tree)
@@ -92,7 +91,7 @@ class Builder:
                         word = re.sub(rf"^(-I|-iquote)?{re.escape(root)}/{part}(?=/|$)", rf"\1{copy}/{part}", word)
                 kept.append(word)
         # Kernels too: what counts is what they compute.
-        command = kept + ["-O1", *STRICT, "-o", str(to)]
+        command = kept + ["-O1", *STRICT, *more, "-o", str(to)]
         assert any(word.startswith(copy) and word.endswith(".c") for word in command), command
         return subprocess.run(command, cwd=self.build, capture_output=True, timeout=600).returncode == 0
 
@@ -125,7 +124,19 @@ class Builder:
             place.write_bytes(kept)
         return made
 
-    def link(self, test, broken):
+    def sanitize(self, source, text, objects):
+        """The objects of this text for the source compiled with sanitizers, {name: path}; None if one does not."""
+        place = self.tree / source
+        kept = place.read_bytes()
+        made = {name: self.folder / f"sanitized-{number}.o" for number, name in enumerate(objects)}
+        try:
+            place.write_text(text)
+            good = all(self.compile(name, path, SANITIZE) for name, path in made.items())
+        finally:
+            place.write_bytes(kept)
+        return made if good else None
+
+    def link(self, test, broken, more=()):
         """The test's program with broken objects in place of the archive's."""
         if test.target not in self.links:
             told = subprocess.run(["ninja", "-t", "commands", test.target], cwd=self.build, check=True,
@@ -137,7 +148,7 @@ class Builder:
         # An archive's member is not taken when what it defines is there already.
         first = command.index("-o") + 2
         command[first:first] = [str(path) for path in broken.values()]
-        linked = subprocess.run(command + ["-Wl,--trace"], cwd=self.build, capture_output=True, text=True)
+        linked = subprocess.run(command + [*more, "-Wl,--trace"], cwd=self.build, capture_output=True, text=True)
         if linked.returncode:
             raise SystemExit("linking failed: " + linked.stderr[-1000:])
         # The linker names each file that it took, and members of a thin archive as the files they are.
@@ -153,23 +164,15 @@ class Builder:
 class Suite:
     """The tests, how long each takes in this build, and that it passes before anything is broken."""
 
-    def __init__(self, build, sanitized=False):
-        self.build, self.sanitized = build, sanitized
+    def __init__(self, build):
         self.tests = {test.name: test for test in suite.find_tests(build)}
         self.path = build / "mutants" / "times.json"
         self.times = json.loads(self.path.read_text()) if self.path.exists() else {}
 
-    def run(self, name, program=None, seconds=3600.0, first_failure=False):
-        if self.sanitized:  # which reserve more addresses than there is memory
-            return suite.run(self.tests[name], program, seconds, SANITIZERS, first_failure)
-        return suite.run(self.tests[name], program, seconds, (), first_failure, MOST_MEMORY)
-
     def usual_time(self, name):
         """Seconds, or None for a test that does not pass, or skips."""
         if name not in self.times:
-            if self.sanitized:  # few of them are ever needed
-                subprocess.run(["ninja", self.tests[name].target], cwd=self.build, check=True, capture_output=True)
-            outcome = self.run(name)
+            outcome = suite.run(self.tests[name], seconds=3600, most_memory=MOST_MEMORY)
             good = outcome.passed and not re.search(r"^SKIP: this system has no locale", outcome.output, re.M)
             self.times[name] = outcome.seconds if good else None
             if not good:
@@ -178,32 +181,15 @@ class Suite:
         return self.times[name]
 
 
-class Workshop:
-    """A build folder in which the library is broken and tests run."""
-
-    def __init__(self, build, sanitized=False):
-        (build / "mutants").mkdir(exist_ok=True)
-        self.builder, self.suite = Builder(build), Suite(build, sanitized)
-
-    def try_test(self, name, broken):
-        """How the test fails with the broken objects, or None. One that takes too long is tried once more."""
-        limit = max(LEAST_LIMIT, 10 * self.suite.usual_time(name))
-        program = self.builder.link(self.suite.tests[name], broken)
-        outcome = self.suite.run(name, program, limit, first_failure=True)
-        if outcome.result == "time-out":
-            outcome = self.suite.run(name, program, 2 * limit, first_failure=True)
-        return None if outcome.passed else outcome
-
-
 class Campaign:
     def __init__(self, given):
         self.given = given
         self.build = given.build.resolve()
+        (self.build / "mutants").mkdir(exist_ok=True)
         self.map = json.loads((given.coverage.resolve() / "coverage" / "map.json").read_text())
         self.names = list(self.map["tests"])
-        self.plain = Workshop(self.build)
-        self.suite, self.builder = self.plain.suite, self.plain.builder
-        self.sanitized = Workshop(given.sanitized.resolve(), sanitized=True) if given.sanitized else None
+        self.suite = Suite(self.build)
+        self.builder = Builder(self.build)
         self.sources = {}
         self.sampled = []
         self.noticed_by = defaultdict(Counter)  # source: tests that noticed something broken in it
@@ -314,11 +300,12 @@ class Campaign:
             if known and known["result"] in ("no code", "same code"):
                 continue
             if not known:
-                known = self.try_mutation(source, mutation, line, told, {})
+                known = self.try_mutation(source, mutation, line, told, [])
                 self.record(known)
             elif known["result"] == "survived":
                 # Tests that were not there, or not measured, or too many, when it survived.
-                known = self.try_mutation(source, mutation, line, told, {} if self.given.survivors else known)
+                before = ([], []) if self.given.survivors else (known["names"], known.get("sanitized", []))
+                known = self.try_mutation(source, mutation, line, told, *before)
                 self.record(known)
             if known["result"] == "noticed":
                 self.noticed_by[path][known["by"]] += 1
@@ -327,14 +314,14 @@ class Campaign:
                 return self.sentence(known)
         return None
 
-    def try_mutation(self, source, mutation, line, told, known):
-        """What becomes of a mutation that survived some tests already, which `known` says."""
+    def try_mutation(self, source, mutation, line, told, survived, sanitized=()):
+        """What becomes of a mutation that survived some tests already, and some of them with sanitizers."""
         path = told["file"]
         objects = self.objects_of(path, line)
         tests = self.tests_of(path, line, objects)
         if not objects or not tests:
             raise SystemExit(f"{path}:{line}: the two build folders do not have the same objects or tests")
-        ran, broken = list(known.get("names", [])), None
+        ran, broken = list(survived), None
         spent = sum(self.suite.usual_time(name) or 0.0 for name in ran)
         for name in tests:
             if name in ran:
@@ -349,31 +336,40 @@ class Campaign:
                 broken = self.builder.break_source(path, source.broken(mutation), objects)
                 if not broken:
                     return {**told, "result": "no code" if broken is None else "same code"}
-            how = self.plain.try_test(name, broken)
+            how = self.fails(self.suite.tests[name], broken, max(LEAST_LIMIT, 10 * usual))
             ran.append(name)
             if how:
                 return {**told, "result": "noticed", "by": name, "how": how.result, "case": how.case}
-        survived = {**told, "result": "survived", "tests": len(tests), "names": ran}
-        if self.key_of(told) in self.equivalent or not self.sanitized:
-            return survived
-        return self.try_with_sanitizers(source, mutation, objects, survived, known.get("sanitized", []))
+        told = {**told, "result": "survived", "tests": len(tests), "names": ran}
+        if self.key_of(told) in self.equivalent:
+            return told
+        return self.try_sanitized(source, mutation, objects, told, sanitized)
 
-    def try_with_sanitizers(self, source, mutation, objects, survived, before):
-        """The same tests once more."""
-        suite_of, broken, ran = self.sanitized.suite, None, list(before)
-        for name in survived["names"]:
-            if name in ran or name not in suite_of.tests or suite_of.usual_time(name) is None:
+    def try_sanitized(self, source, mutation, objects, survived, before):
+        """The same tests once more. Some cannot bear sanitizers: they fail with the sound objects too."""
+        path = survived["file"]
+        names = [name for name in survived["names"] if name not in before]
+        broken = self.builder.sanitize(path, source.broken(mutation), objects) if names else None
+        for name in names if broken else []:
+            test, limit = self.suite.tests[name], max(4 * LEAST_LIMIT, 30 * self.suite.usual_time(name))
+            how = self.fails(test, broken, limit, SANITIZE)
+            if not how or not re.search(r"ERROR: (Address|Leak)Sanitizer|: runtime error: ", how.output):
                 continue
-            if broken is None:
-                broken = self.sanitized.builder.break_source(survived["file"], source.broken(mutation), objects)
-                if not broken:
-                    break
-            how = self.sanitized.try_test(name, broken)
-            ran.append(name)
-            if how:
-                told = {name: value for name, value in survived.items() if name not in ("tests", "names")}
+            if not self.fails(test, self.builder.sanitize(path, source.text, objects), limit, SANITIZE):
+                told = {key: value for key, value in survived.items() if key not in ("tests", "names")}
                 return {**told, "result": "noticed", "by": name, "how": "sanitizers", "case": how.case}
-        return {**survived, "sanitized": ran}
+            broken = self.builder.sanitize(path, source.broken(mutation), objects)
+        return {**survived, "sanitized": survived["names"]}
+
+    def fails(self, test, broken, limit, more=()):
+        """How the test fails with the broken objects, or None. One that takes too long is tried once more."""
+        program = self.builder.link(test, broken, more)
+        # Sanitizers reserve more addresses than there is memory.
+        how = {"environment": SANITIZERS} if more else {"most_memory": MOST_MEMORY}
+        outcome = suite.run(test, program, limit, first_failure=True, **how)
+        if outcome.result == "time-out":
+            outcome = suite.run(test, program, 2 * limit, first_failure=True, **how)
+        return None if outcome.passed else outcome
 
     def sentence(self, told):
         if told["result"] == "noticed":
@@ -403,10 +399,9 @@ class Campaign:
         judged = len(self.sampled) - len(equal)
         noticed = judged - len(holes)
         if judged:
-            print(f"{noticed} of {judged} mutants that can be noticed were: {100 * noticed / judged:.1f} %")
-        alone = sum(told.get("how") == "sanitizers" for told in self.sampled)
-        if self.sanitized:
-            print(f"{alone} of them with sanitizers alone")
+            alone = sum(told.get("how") == "sanitizers" for told in self.sampled)
+            print(f"{noticed} of {judged} mutants that can be noticed were: {100 * noticed / judged:.1f} %; "
+                  f"{alone} with sanitizers alone")
         return 0
 
 
@@ -414,8 +409,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path)
     parser.add_argument("--coverage", type=Path, required=True, help="the build folder in which coverage.py ran")
-    parser.add_argument("--sanitized", type=Path,
-                        help="a build folder with -Db_sanitize=address,undefined, for those that survive")
     parser.add_argument("--mutants", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="only lines of this file, or of files whose paths begin so")

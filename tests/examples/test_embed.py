@@ -179,7 +179,11 @@ class Embed(Clusters):
                 self.expect_line(2, self.embed(2, kind, "--" + option, value), value)
         for arguments in (["pca", self.input, path("out.npy"), "--perplexity", "5"],  # t-SNE's
                           ["tsne", self.input, path("out.npy"), "--whiten"], ["pca", self.input], ["pca"], [],
-                          ["umap", self.input, path("out.npy")], ["pca", self.input, path("out.npy"), "more"]):
+                          ["umap", self.input, path("out.npy")], ["pca", self.input, path("out.npy"), "more"],
+                          # Without meaning for what is read, or beside each other.
+                          ["pca", self.input, path("out.npy"), "--array", "x"],
+                          ["pca", self.input, path("out.npy"), "--ignore", "x"],
+                          ["pca", self.input, path("out.npy"), "--components", 3, "--variance", 0.5]):
             with self.subTest(arguments=arguments):
                 process = self.expect(2, run("dlviz-embed", *arguments))
                 self.assertIn("Try 'dlviz-embed --help'.", process.stderr)

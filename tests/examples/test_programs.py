@@ -16,7 +16,7 @@ import files
 import programs
 
 MODULES = ["test_results", "test_trouble", "test_terminal", "test_train", "test_embed", "test_custom_layer", "test_cpp",
-           "test_networks"]
+           "test_networks", "test_names"]
 
 
 def main():
@@ -29,7 +29,7 @@ def main():
         programs.with_images = False
     programs.examples = os.path.abspath(arguments.pop(0))
     programs.folder = tempfile.mkdtemp(prefix="dlviz-programs-")
-    # Fontconfig keeps its configuration until the process ends, which is no leak of the programs.
+    # Fontconfig keeps its patterns until the process ends, and finds what they have by offsets, which look like no pointers.
     files.write(programs.path("leaks"), b"leak:libfontconfig\n")
     os.environ["LSAN_OPTIONS"] = f"suppressions={programs.path('leaks')}:print_suppressions=0"
     try:

@@ -121,12 +121,15 @@ static void on_fatal(int number, siginfo_t *about, void *context) {
     (void)about;
     if (unwinding)
         siglongjmp(in_pieces, 1);
-    void *frames[MOST_FRAMES], *alone[2] = {instruction_of(context), (void *)(uintptr_t)jumped};
+    void *frames[MOST_FRAMES], *alone[2] = {instruction_of(context)};
+    int known = alone[0] != NULL;
+    if (jumped)
+        alone[known++] = (void *)(uintptr_t)jumped;
     unwinding = 1;
     if (sigsetjmp(in_pieces, 1) == 0)
         describe(number, frames, inject_backtrace(frames, MOST_FRAMES));
     else
-        describe(number, alone, 2);
+        describe(number, alone, known);
     unwinding = 0;
     inject_write_counts();
     struct sigaction plain = {.sa_handler = SIG_DFL};

@@ -8,12 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Fontconfig keeps its configuration until the process ends, which is no leak of ours. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-    return "leak:libfontconfig\n";
-}
-
 static inline dlviz_tensor *tensor_of(dlviz_dtype dtype, int ndim, const int64_t *dims) {
     dlviz_tensor *tensor;
     ck_ok(dlviz_tensor_create(&tensor, dtype, ndim, dims));

@@ -100,6 +100,38 @@ void judge_load(void) {
     most_bytes = bytes_before = live_bytes;
 }
 
+/* Whether a text is UTF-8 without what status.h says that no sentence has: decided by the
+ * characters' numbers, in another way than the library's. */
+static bool is_one_line(const char *text) {
+    const unsigned char *at = (const unsigned char *)text;
+    while (*at) {
+        unsigned long code = *at < 0x80   ? *at
+                             : *at < 0xE0 ? *at & 0x1FU
+                             : *at < 0xF0 ? *at & 0x0FU
+                                          : *at & 0x07U;
+        int more = *at < 0x80   ? 0
+                   : *at < 0xC0 ? -1
+                   : *at < 0xE0 ? 1
+                   : *at < 0xF0 ? 2
+                   : *at < 0xF8 ? 3
+                                : -1;
+        static const unsigned long least[] = {0, 0x80, 0x800, 0x10000};
+        if (more < 0)
+            return false;
+        at++;
+        for (int i = 0; i < more; i++, at++) {
+            if ((*at & 0xC0) != 0x80)
+                return false;
+            code = code << 6 | (*at & 0x3FU);
+        }
+        if (code < least[more] || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF) ||
+            code < 0x20 || (code >= 0x7F && code <= 0x9F) || (code >= 0x2028 && code <= 0x202E) ||
+            (code >= 0x2066 && code <= 0x2069))
+            return false;
+    }
+    return true;
+}
+
 bool judged(bool has_result) {
     dlviz_status status = judged_status;
     long long most = most_bytes - bytes_before;
@@ -117,5 +149,6 @@ bool judged(bool has_result) {
     require(has_result == (status == DLVIZ_OK), "%s result, and '%s'", has_result ? "a" : "no",
             dlviz_status_name(status));
     require(status == DLVIZ_OK || strlen(dlviz_last_error()) > 20, "no sentence");
+    require(is_one_line(dlviz_last_error()), "a sentence with bytes that act on a terminal");
     return status == DLVIZ_OK;
 }

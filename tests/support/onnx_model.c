@@ -58,6 +58,13 @@ static void unknown(const entry *e, const char *message) {
     ck_abort_msg("%s has a field %d", message, e->field);
 }
 
+/* Of a field that may be there but once; of others, all that are there are put together. */
+static void once(const entry *e, unsigned *seen, const char *message) {
+    ck_assert_msg(e->field < 32 && !(*seen >> e->field & 1), "%s has field %d twice", message,
+                  e->field);
+    *seen |= 1u << e->field;
+}
+
 static char *text(const entry *e) {
     expect(e, BYTES, "a text");
     char *copy = strndup((const char *)e->inside.at, (size_t)(e->inside.end - e->inside.at));
@@ -93,7 +100,10 @@ static void *grow(void *array, int *count, size_t size) {
 
 static void read_attribute(part p, onnx_attribute *to) {
     entry e;
-    while (next(&p, &e))
+    unsigned seen = 0;
+    while (next(&p, &e)) {
+        if (e.field != 8)
+            once(&e, &seen, "an attribute");
         switch (e.field) {
         case 1:
             to->name = text(&e);
@@ -118,6 +128,7 @@ static void read_attribute(part p, onnx_attribute *to) {
         default:
             unknown(&e, "an attribute");
         }
+    }
     ck_assert_msg(to->name && (to->kind == 1 || to->kind == 2 || (to->kind == 3 && to->text) ||
                                (to->kind == 7 && to->count > 0)),
                   "an attribute is of kind %d", to->kind);
@@ -125,13 +136,15 @@ static void read_attribute(part p, onnx_attribute *to) {
 
 static void read_node(part p, onnx_node *to) {
     entry e;
-    while (next(&p, &e))
+    unsigned seen = 0;
+    while (next(&p, &e)) {
+        if (e.field != 1 && e.field != 5)
+            once(&e, &seen, "a node");
         switch (e.field) {
         case 1:
             *(char **)grow(&to->inputs, &to->num_inputs, sizeof *to->inputs) = text(&e);
             break;
         case 2:
-            ck_assert_msg(!to->output, "a node has two outputs");
             to->output = text(&e);
             break;
         case 3:
@@ -148,6 +161,7 @@ static void read_node(part p, onnx_node *to) {
         default:
             unknown(&e, "a node");
         }
+    }
     ck_assert_msg(to->op && to->name && to->output && *to->output, "a node lacks something");
 }
 
@@ -173,7 +187,10 @@ static void read_tensor(part p, onnx_value *to) {
     int64_t kind = 0;
     to->size = 1;
     to->is_constant = true;
-    while (next(&p, &e))
+    unsigned seen = 0;
+    while (next(&p, &e)) {
+        if (e.field != 1)
+            once(&e, &seen, "a tensor");
         switch (e.field) {
         case 1:
             ck_assert(to->ndim < ONNX_MAX_DIMS);
@@ -193,6 +210,7 @@ static void read_tensor(part p, onnx_value *to) {
         default:
             unknown(&e, "a tensor");
         }
+    }
     ck_assert_msg(to->name && *to->name && raw.at && (kind == 1 || kind == 7),
                   "a tensor is of type %lld", (long long)kind);
     to->is_whole = kind == 7;
@@ -210,22 +228,28 @@ static part inside(part p, int field, const char *message) {
 static void read_info(part p, onnx_info *to) {
     entry e;
     part type = {NULL, NULL}, shape = {NULL, NULL};
-    while (next(&p, &e))
+    unsigned seen = 0;
+    while (next(&p, &e)) {
+        once(&e, &seen, "a value's description");
         if (e.field == 1)
             to->name = text(&e);
         else if (e.field == 2)
             type = e.inside;
         else
             unknown(&e, "a value's description");
+    }
     ck_assert(to->name && type.at);
     type = inside(type, 1, "a type");
-    while (next(&type, &e))
+    seen = 0;
+    while (next(&type, &e)) {
+        once(&e, &seen, "a tensor's type");
         if (e.field == 1)
             ck_assert_int_eq(whole(&e), 1);
         else if (e.field == 2)
             shape = e.inside;
         else
             unknown(&e, "a tensor's type");
+    }
     ck_assert(shape.at != NULL);
     while (next(&shape, &e)) {
         ck_assert(e.field == 1 && to->ndim < ONNX_MAX_DIMS);

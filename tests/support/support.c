@@ -11,6 +11,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of whatever draws: Fontconfig keeps its patterns until the process ends, and finds what they have by
+ * offsets, which look like no pointers. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+    return "leak:libfontconfig\n";
+}
+
 /* Two places may have one bit by chance: then the second is not written down. */
 void mark_place(const char *file, int line) {
     static atomic_uint_fast64_t marked[256];

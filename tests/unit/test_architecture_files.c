@@ -161,6 +161,131 @@ static dlviz_status there_and_back(void *context) {
     return status;
 }
 
+/* -- Keys that nobody knows ----------------------------------------------------------------------
+ */
+
+static char *text_of_json(const json_t *whole) {
+    char *text = json_dumps(whole, 0);
+    ck_assert_ptr_nonnull(text);
+    return text;
+}
+
+/* As a network's own description, and in the metadata of its states, whose key it has there. */
+static void refuse_everywhere(const json_t *whole, const dlviz_safetensors *states,
+                              const char *word) {
+    char *text = text_of_json(whole);
+    refuse(text, word);
+    dlviz_safetensors *copy;
+    dlviz_network *network;
+    void *bytes;
+    size_t size;
+    ck_ok(dlviz_safetensors_save_memory(states, &bytes, &size));
+    ck_ok(dlviz_safetensors_open_memory(&copy, bytes, size));
+    dlviz_free(bytes);
+    ck_ok(dlviz_safetensors_set_metadata(copy, "dlviz.network", text));
+    ck_ok(dlviz_safetensors_save_memory(copy, &bytes, &size));
+    dlviz_safetensors_destroy(copy);
+    ck_fails(dlviz_network_open_memory(&network, bytes, size), DLVIZ_ERROR_FORMAT, word);
+    dlviz_free(bytes);
+    free(text);
+}
+
+/* Adds one key to each object there is, one after the other. Returns how many there were. */
+static int add_everywhere(json_t *whole, json_t *value, const dlviz_safetensors *states) {
+    int count = 0;
+    size_t index;
+    const char *key;
+    json_t *part;
+    if (json_is_object(value)) {
+        json_object_set_new(value, "inplaec", json_true());
+        refuse_everywhere(whole, states, "the key 'inplaec' is unknown; ");
+        json_object_del(value, "inplaec");
+        count++;
+        json_object_foreach(value, key, part) count += add_everywhere(whole, part, states);
+    }
+    json_array_foreach(value, index, part) count += add_everywhere(whole, part, states);
+    return count;
+}
+
+static dlviz_safetensors *states_of(const dlviz_network *network) {
+    void *bytes;
+    size_t size;
+    dlviz_safetensors *states;
+    ck_ok(dlviz_network_save_memory(network, &bytes, &size));
+    ck_ok(dlviz_safetensors_open_memory(&states, bytes, size));
+    dlviz_free(bytes);
+    return states;
+}
+
+START_TEST(unknown_keys_are_refused) {
+    dlviz_loss *const losses[] = {dlviz_cross_entropy(), dlviz_huber(1), dlviz_mse(),
+                                  dlviz_bce_with_logits()};
+    dlviz_cross_entropy_set_class_weights(losses[0], 3, (const double[]){1, 2, 3});
+    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
+        dlviz_network *network = net_from_text("1x5x5", NET);
+        ck_ok(dlviz_network_set_loss(network, losses[i]));
+        dlviz_safetensors *states = states_of(network);
+        json_t *whole = json_loads(dlviz_safetensors_metadata(states, "dlviz.network"), 0, NULL);
+        /* The whole, five layers with their settings, the loss. */
+        ck_assert_int_eq(add_everywhere(whole, whole, states), 1 + 10 + 1);
+        char *text = text_of_json(whole);
+        dlviz_network *again = read_from(text);
+        dlviz_network_destroy(again);
+        free(text);
+        json_decref(whole);
+        dlviz_safetensors_destroy(states);
+        dlviz_network_destroy(network);
+    }
+}
+END_TEST
+
+START_TEST(where_an_unknown_key_stands_is_said) {
+    refuse("{\"input\": [1], \"layers\": [{\"name\": \"r\", \"type\": \"relu\", \"imputs\": "
+           "[\"input\"]}]}",
+           "layer 'r': the key 'imputs' is unknown; 'name', 'type', 'settings', 'inputs' are "
+           "accepted");
+    refuse("{\"input\": [1], \"layers\": [{\"name\": \"r\", \"type\": \"relu\", \"settings\": "
+           "{\"inplaec\": 1}}]}",
+           "layer 'r': relu: the key 'inplaec' is unknown; none is accepted");
+    refuse("{\"input\": [1], \"layers\": [{\"name\": \"d\", \"type\": \"dropout\", "
+           "\"settings\": {\"p\": 0.5, \"P\": 1}}]}",
+           "layer 'd': dropout: the key 'P' is unknown; 'p' is accepted");
+    refuse(
+        "{\"input\": [1], \"layers\": [{\"name\": \"r\", \"type\": \"relu\", \"settings\": [1]}]}",
+        "layer 'r': relu: ");
+    refuse("{\"input\": [1], \"layers\": [{\"nmae\": \"r\", \"type\": \"relu\"}]}",
+           "layer 1: the key 'nmae'");
+    refuse("{\"input\": [1], \"los\": {\"type\": \"mse\"}, \"layers\": [{\"name\": \"r\", "
+           "\"type\": \"relu\"}]}",
+           "the key 'los' is unknown; 'version', 'input', 'layers', 'loss', 'data' are accepted");
+    refuse("{\"input\": [1], \"loss\": {\"type\": \"huber\", \"delta\": 1, \"detla\": 2}, "
+           "\"layers\": [{\"name\": \"r\", \"type\": \"relu\"}]}",
+           "loss huber: the key 'detla' is unknown; 'type', 'delta' are accepted");
+    refuse("{\"input\": [1], \"loss\": {\"type\": \"custom\", \"name\": \"own\", \"delta\": 1}, "
+           "\"layers\": [{\"name\": \"r\", \"type\": \"relu\"}]}",
+           "loss own: the key 'delta' is unknown; 'type', 'name', 'metrics' are accepted");
+}
+END_TEST
+
+/* In the file of a network that is loaded into one at hand as well. */
+START_TEST(a_load_refuses_unknown_keys) {
+    dlviz_network *network = net_from_text("1x5x5", NET);
+    dlviz_safetensors *states = states_of(network);
+    json_t *whole = json_loads(dlviz_safetensors_metadata(states, "dlviz.network"), 0, NULL);
+    json_object_set_new(json_array_get(json_object_get(whole, "layers"), 2), "imputs", json_true());
+    char *text = text_of_json(whole);
+    ck_ok(dlviz_safetensors_set_metadata(states, "dlviz.network", text));
+    const char *path = scratch_path("keys.safetensors");
+    ck_ok(dlviz_safetensors_save(states, path));
+    ck_fails(dlviz_network_load(network, path), DLVIZ_ERROR_FORMAT,
+             "layer 'relu': the key 'imputs' is unknown");
+    free(text);
+    json_decref(whole);
+    dlviz_safetensors_destroy(states);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 START_TEST(memory_may_run_out_anywhere) {
     dlviz_network *network = net_from_text("1x5x5", NET);
     ck_assert_int_gt(fail_each_allocation(there_and_back, network), 10);
@@ -175,6 +300,9 @@ int main(void) {
                                   files_and_memory_are_the_same,
                                   written_by_hand,
                                   files_that_lie,
+                                  unknown_keys_are_refused,
+                                  where_an_unknown_key_stands_is_said,
+                                  a_load_refuses_unknown_keys,
                                   memory_may_run_out_anywhere,
                                   NULL};
     return run_tests("architecture files", tests);

@@ -225,7 +225,52 @@ START_TEST(arguments_are_checked) {
     ck_fails(dlviz_dataset_read_cifar10(&dataset, NULL, DLVIZ_DATASET_PART_TEST),
              DLVIZ_ERROR_INVALID_ARGUMENT, "'folder' is NULL");
     ck_fails(dlviz_dataset_read_cifar10(&dataset, scratch_path("nowhere"), DLVIZ_DATASET_PART_TEST),
-             DLVIZ_ERROR_NOT_FOUND, "test_batch.bin");
+             DLVIZ_ERROR_NOT_FOUND,
+             "test_batch.bin of CIFAR-10's binary version: there is no folder");
+    write_file(scratch_path("a_file"), "text", 4);
+    ck_fails(dlviz_dataset_read_cifar10(&dataset, scratch_path("a_file"), DLVIZ_DATASET_PART_TEST),
+             DLVIZ_ERROR_NOT_FOUND, "a_file' is a file, not a folder");
+}
+END_TEST
+
+static dlviz_status read_part(dlviz_dataset **out, const char *folder, int set) {
+    return set == 2 ? dlviz_dataset_read_cifar100(out, folder, DLVIZ_DATASET_PART_TEST,
+                                                  DLVIZ_CIFAR100_LABELS_FINE)
+                    : dlviz_dataset_read_cifar10(
+                          out, folder, set ? DLVIZ_DATASET_PART_TEST : DLVIZ_DATASET_PART_TRAIN);
+}
+
+/* A folder may be somebody else's: what is in the place of a file makes nobody wait, nor is read without
+ * end. */
+START_TEST(what_is_no_file_is_refused) {
+    static const struct {
+        int set;
+        const char *name;
+    } places[] = {{0, "data_batch_1.bin"},    {0, "data_batch_4.bin"}, {0, "batches.meta.txt"},
+                  {1, "test_batch.bin"},      {1, "batches.meta.txt"}, {2, "test.bin"},
+                  {2, "fine_label_names.txt"}};
+    make_folder("no_files");
+    make_cifar10("no_files");
+    store("no_files", "test.bin", 3, 2, 2);
+    char folder[300];
+    snprintf(folder, sizeof folder, "%s", scratch_path("no_files"));
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char path[400], away[420];
+        snprintf(path, sizeof path, "%s", in_folder("no_files", places[i].name));
+        snprintf(away, sizeof away, "%s.away", path);
+        bool was = rename(path, away) == 0;
+        for (int device = 0; device < 2; device++) {
+            ck_assert_int_eq(device ? symlink("/dev/zero", path) : mkfifo(path, 0600), 0);
+            dlviz_dataset *dataset;
+            ck_fails(read_part(&dataset, folder, places[i].set), DLVIZ_ERROR_IO,
+                     device ? "it is a device or socket, not a regular file"
+                            : "it is a pipe, not a regular file");
+            ck_assert_ptr_null(dataset);
+            ck_assert_ptr_nonnull(strstr(dlviz_last_error(), places[i].name));
+            ck_assert_int_eq(unlink(path), 0);
+        }
+        ck_assert(!was || rename(away, path) == 0);
+    }
 }
 END_TEST
 
@@ -252,6 +297,7 @@ int main(void) {
                                   names_come_from_the_files_list,
                                   wrong_files_are_refused,
                                   arguments_are_checked,
+                                  what_is_no_file_is_refused,
                                   nothing_leaks_when_memory_runs_out,
                                   NULL};
     return run_tests("cifar", tests);

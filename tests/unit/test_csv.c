@@ -1,3 +1,4 @@
+#include "support/memory.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -470,6 +471,34 @@ START_TEST(settings_are_checked_and_given_back) {
 }
 END_TEST
 
+/* A table of one row takes most for what it is. */
+START_TEST(many_columns_take_little_memory) {
+    enum { COLUMNS = 1 << 20, SIZE = 2 * COLUMNS };
+    char *row = malloc(SIZE);
+    for (int i = 0; i < SIZE; i++)
+        row[i] = i % 2 ? ',' : '1';
+    row[SIZE - 1] = '\n';
+    dlviz_csv_reader *reader;
+    ck_ok(dlviz_csv_reader_create(&reader));
+    static const dlviz_csv_header headers[] = {DLVIZ_CSV_HEADER_NO, DLVIZ_CSV_HEADER_AUTO};
+    for (int header = 0; header < 2; header++) {
+        ck_ok(dlviz_csv_reader_set_header(reader, headers[header]));
+        watch_memory();
+        dlviz_tensor *tensor;
+        ck_ok(dlviz_tensor_read_csv_memory(&tensor, row, SIZE, reader));
+        ck_assert_int_eq(dlviz_tensor_dim(tensor, 1), COLUMNS);
+        dlviz_tensor_destroy(tensor);
+        int64_t most = memory_watched();
+        if (getenv("DLVIZ_TEST_VERBOSE"))
+            fprintf(stderr, "header %d: %lld bytes, %.1f times\n", header, (long long)most,
+                    (double)most / SIZE);
+        ck_assert_int_lt(most, 40LL * SIZE);
+    }
+    dlviz_csv_reader_destroy(reader);
+    free(row);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {all_ways_of_writing_a_table_are_read,
                                   a_header_is_found_out_or_set,
@@ -482,6 +511,7 @@ int main(void) {
                                   labels_become_classes,
                                   classes_of_another_file_are_kept,
                                   settings_are_checked_and_given_back,
+                                  many_columns_take_little_memory,
                                   NULL};
     return run_tests("csv", tests);
 }

@@ -169,7 +169,7 @@ static void write_over(const char *path) {
     ck_ok(dlz_file_commit(file));
 }
 
-/* Nobody can read what replaces a private file, not even while it is written. */
+/* Nobody else can read what takes a file's place while it is written. */
 START_TEST(owners_groups_and_lists_are_kept) {
     static const unsigned char list[] = {2,   0,   0,   0,   1,   0,   6,  0,   255, 255, 255,
                                          255, 2,   0,   4,   0,   57,  48, 0,   0,   4,   0,
@@ -178,17 +178,28 @@ START_TEST(owners_groups_and_lists_are_kept) {
     const char *path = scratch_path("owned");
     struct stat info;
     dlz_file *file;
+    static const char much[100000];
+    static const mode_t modes[] = {0644, 0666, 0600};
     write_file(path, "earlier", 7);
-    ck_assert_int_eq(chmod(path, 0600), 0);
-    ck_ok(dlz_file_create(&file, path));
-    DIR *folder = opendir(scratch_folder());
-    for (struct dirent *entry; (entry = readdir(folder));)
-        if (strstr(entry->d_name, ".tmp")) {
-            ck_assert_int_eq(fstatat(dirfd(folder), entry->d_name, &info, 0), 0);
-            ck_assert_int_eq(info.st_mode & 0777, 0600);
-        }
-    closedir(folder);
-    ck_ok(dlz_file_commit(file));
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        ck_assert_int_eq(chmod(path, modes[i]), 0);
+        ck_ok(dlz_file_create(&file, path));
+        ck_ok(dlz_file_write(file, much, sizeof much));
+        int seen = 0;
+        DIR *folder = opendir(scratch_folder());
+        for (struct dirent *entry; (entry = readdir(folder));)
+            if (strstr(entry->d_name, ".tmp")) {
+                ck_assert_int_eq(fstatat(dirfd(folder), entry->d_name, &info, 0), 0);
+                ck_assert_int_gt(info.st_size, 0);
+                ck_assert_int_eq(info.st_mode & 0777, 0600);
+                seen++;
+            }
+        closedir(folder);
+        ck_assert_int_eq(seen, 1);
+        ck_ok(dlz_file_commit(file));
+        ck_assert_int_eq(stat(path, &info), 0);
+        ck_assert_int_eq(info.st_mode & 0777, modes[i]);
+    }
     if (geteuid() == 0) {
         ck_assert_int_eq(chown(path, 1234, 4321), 0);
         write_over(path);
@@ -547,6 +558,32 @@ START_TEST(nothing_leaks_when_memory_runs_out) {
 }
 END_TEST
 
+/* Files in /proc say that they have no bytes. */
+START_TEST(files_of_an_unknown_size_are_read) {
+    static const char path[] = "/proc/self/status";
+    void *bytes;
+    size_t size;
+    if (access(path, R_OK) != 0) {
+        puts("SKIP: no /proc");
+        return;
+    }
+    ck_ok(dlz_file_read(path, 1 << 20, &bytes, &size));
+    ck_assert_uint_gt(size, 100);
+    ck_assert_mem_eq(bytes, "Name:", 5);
+    dlz_free(bytes);
+    ck_fails(dlz_file_read(path, 100, &bytes, &size), DLVIZ_ERROR_FORMAT, "goes on after 100");
+    dlviz_tensor *tensor;
+    ck_fails(dlviz_tensor_read_csv(&tensor, path, NULL), DLVIZ_ERROR_FORMAT, "line ");
+    dlviz_npz *npz;
+    ck_fails(dlviz_npz_open(&npz, path), DLVIZ_ERROR_FORMAT, "/proc/self/status'");
+    ck_assert_ptr_null(strstr(dlviz_last_error(), "empty"));
+    dlviz_dataset *dataset;
+    ck_fails(dlviz_dataset_read_idx(&dataset, path, NULL), DLVIZ_ERROR_FORMAT,
+             "/proc/self/status'");
+    ck_assert_ptr_null(strstr(dlviz_last_error(), "empty"));
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {a_file_appears_whole,
                                   large_and_long_writes_arrive,
@@ -561,6 +598,7 @@ int main(void) {
                                   prepared_names_lead_nowhere,
                                   only_regular_files_are_replaced,
                                   a_name_without_a_folder_works,
+                                  files_of_an_unknown_size_are_read,
                                   a_target_that_vanishes_is_an_error,
                                   folders_devices_and_empty_files_are_not_read,
                                   pipes_are_read_to_their_end,

@@ -324,6 +324,32 @@ START_TEST(the_names_of_mnist_are_found) {
 }
 END_TEST
 
+/* A folder may be somebody else's: what is in the place of a file makes nobody wait, nor is read without
+ * end. A path that the caller names may be a pipe's, as before. */
+START_TEST(what_is_no_file_is_refused_in_a_folder) {
+    dlviz_dataset *dataset;
+    char path[400];
+    store("t10k-images-idx3-ubyte", images, sizeof images);
+    for (int device = 0; device < 2; device++)
+        for (int part = 0; part < 2; part++) {
+            const char *name = part ? "t10k-labels-idx1-ubyte" : "train-images-idx3-ubyte";
+            store("train-labels-idx1-ubyte", labels, sizeof labels);
+            snprintf(path, sizeof path, "%s", scratch_path(name));
+            ck_assert_int_eq(device ? symlink("/dev/zero", path) : mkfifo(path, 0600), 0);
+            ck_fails(dlviz_dataset_read_mnist(&dataset, scratch_folder(), (dlviz_dataset_part)part),
+                     DLVIZ_ERROR_IO,
+                     device ? "it is a device or socket, not a regular file"
+                            : "it is a pipe, not a regular file");
+            ck_assert_ptr_null(dataset);
+            ck_assert_ptr_nonnull(strstr(dlviz_last_error(), name));
+            ck_assert_int_eq(unlink(path), 0);
+        }
+    snprintf(path, sizeof path, "%s/nosuch", scratch_folder());
+    ck_fails(dlviz_dataset_read_mnist(&dataset, path, DLVIZ_DATASET_PART_TRAIN),
+             DLVIZ_ERROR_NOT_FOUND, "no train-images-idx3-ubyte: there is no folder");
+}
+END_TEST
+
 static dlviz_status read_and_load(void *folder) {
     dlviz_dataset *dataset;
     dlviz_tensor *samples = NULL;
@@ -390,6 +416,7 @@ int main(void) {
                                   gzip_padded_with_zeros_is_read,
                                   a_compressed_file_larger_than_any_buffer_is_read,
                                   the_names_of_mnist_are_found,
+                                  what_is_no_file_is_refused_in_a_folder,
                                   nothing_leaks_when_memory_runs_out,
                                   mnist_is_what_it_is_known_to_be,
                                   NULL};

@@ -477,6 +477,7 @@ END_TEST
 #define FRAME "stroke-width:1;"
 #define COLOR_BAR "fill:url(#linear0)"
 
+/* Nor beyond the page. */
 START_TEST(no_text_lies_on_another_or_across_a_frame) {
     dlviz_figure *figures[] = {matrix_figure(4), matrix_figure(30), curves_figure(5),
                                scatter_figure(60, 3)};
@@ -484,10 +485,18 @@ START_TEST(no_text_lies_on_another_or_across_a_frame) {
     for (int i = 0; i < 4; i++) {
         enum { MOST = 2000 };
         static place texts[MOST];
-        place frame, bar;
+        place page, frame, bar;
         char *svg = svg_of(figures[i]);
         int count = find_texts(svg, MOST, texts);
         ck_assert_int_gt(count, 8);
+        ck_assert_int_eq(sscanf(strstr(svg, "viewBox="), "viewBox=\"%lf %lf %lf %lf\"", &page.left,
+                                &page.top, &page.right, &page.bottom),
+                         4);
+        for (int k = 0; k < count; k++)
+            ck_assert_msg(texts[k].left > page.left && texts[k].right < page.right &&
+                              texts[k].top > page.top && texts[k].bottom < page.bottom,
+                          "figure %d: the text at %g, %g is not on the page", i, texts[k].left,
+                          texts[k].bottom);
         for (int k = 0; k < count; k++)
             for (int j = 0; j < k; j++)
                 ck_assert_msg(!meet(texts[k], texts[j]), "figure %d: texts at %g, %g and %g, %g", i,

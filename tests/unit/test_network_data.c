@@ -241,8 +241,9 @@ START_TEST(what_does_not_fit_is_refused) {
 }
 END_TEST
 
-/* The file of a network with `from` in its description replaced by `to`. */
-static void *rewritten(const char *from, const char *to, size_t *size) {
+/* The file of a network with what lies from `from` to the end of `until` in its description
+ * replaced by `to`. */
+static void *rewritten_between(const char *from, const char *until, const char *to, size_t *size) {
     dlviz_network *network = described();
     dlviz_safetensors *file;
     void *bytes;
@@ -251,8 +252,10 @@ static void *rewritten(const char *from, const char *to, size_t *size) {
     dlviz_free(bytes);
     const char *text = dlviz_safetensors_metadata(file, KEY), *at = strstr(text, from);
     ck_assert_msg(at != NULL, "'%s' lacks '%s'", text, from);
+    const char *end = strstr(at + strlen(from), until);
+    ck_assert_msg(end != NULL, "'%s' lacks '%s'", at, until);
     char *changed = malloc(strlen(text) + strlen(to) + 1);
-    sprintf(changed, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    sprintf(changed, "%.*s%s%s", (int)(at - text), text, to, end + strlen(until));
     ck_ok(dlviz_safetensors_set_metadata(file, KEY, changed));
     free(changed);
     ck_ok(dlviz_safetensors_save_memory(file, &bytes, size));
@@ -261,30 +264,36 @@ static void *rewritten(const char *from, const char *to, size_t *size) {
     return bytes;
 }
 
+static void *rewritten(const char *from, const char *to, size_t *size) {
+    return rewritten_between(from, "", to, size);
+}
+
 START_TEST(damaged_foreign_and_newer_texts_get_a_sentence) {
     static const struct {
-        const char *from, *to, *words;
+        const char *from, *to, *words, *until;
     } cases[] = {
-        {"\"data\":{\"means\"", "\"data\":7,\"x\":{\"means\"", "lacks an object"},
-        {"\"means\":[", "\"moans\":[", "lacks the lists 'means' and 'deviations'"},
-        {"\"means\":[", "\"means\":[0.5,", "has 4 means and 3 deviations"},
-        {"\"means\":[", "\"means\":[\"1\"],\"y\":[", "has 1 means and 3 deviations"},
-        {"\"means\":[0.13", "\"means\":[null,0.13", "has 4 means"},
-        {"0.1307000070810318", "false", "finite 'means'"},
-        {"0.1307000070810318", "1e39", "finite 'means'"},
-        {"0.30809998512268066", "0", "'deviations' above 0"},
-        {"0.30809998512268066", "-1", "'deviations' above 0"},
-        {"\"class_names\":[", "\"class_names\":[1,", "'class_names' that are texts"},
-        {"\"class_names\":[", "\"class_names\":[],\"z\":[", "'class_names' of 1 to 2^24"},
-        {"\"class_names\":[", "\"class_names\":{},\"z\":[", "'class_names' of 1 to 2^24"},
-        {"\"version\":1", "\"version\":2", "has version 2, and this library reads version 1"},
-        {"\"version\":1", "\"version\":\"1\"", "is no whole number"},
-        {"{\"version\"", "{{\"version\"", "not a JSON object"},
+        {"\"data\":{", "\"data\":7", "lacks an object", "]}"},
+        {"\"means\":[", "", "lacks the lists 'means' and 'deviations'", "],"},
+        {"\"means\":[", "\"moans\":[", "the description of its data: the key 'moans' is unknown",
+         ""},
+        {"\"means\":[", "\"means\":[0.5,", "has 4 means and 3 deviations", ""},
+        {"\"means\":[", "\"means\":[\"1\"]", "has 1 means and 3 deviations", "]"},
+        {"\"means\":[0.13", "\"means\":[null,0.13", "has 4 means", ""},
+        {"0.1307000070810318", "false", "finite 'means'", ""},
+        {"0.1307000070810318", "1e39", "finite 'means'", ""},
+        {"0.30809998512268066", "0", "'deviations' above 0", ""},
+        {"0.30809998512268066", "-1", "'deviations' above 0", ""},
+        {"\"class_names\":[", "\"class_names\":[1,", "'class_names' that are texts", ""},
+        {"\"class_names\":[", "\"class_names\":[]}", "'class_names' of 1 to 2^24", "]}"},
+        {"\"class_names\":[", "\"class_names\":{}}", "'class_names' of 1 to 2^24", "]}"},
+        {"\"version\":1", "\"version\":2", "has version 2, and this library reads version 1", ""},
+        {"\"version\":1", "\"version\":\"1\"", "is no whole number", ""},
+        {"{\"version\"", "{{\"version\"", "not a JSON object", ""},
     };
     dlviz_network *network = described(), *opened;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         size_t size;
-        void *bytes = rewritten(cases[i].from, cases[i].to, &size);
+        void *bytes = rewritten_between(cases[i].from, cases[i].until, cases[i].to, &size);
         ck_fails(dlviz_network_open_memory(&opened, bytes, size), DLVIZ_ERROR_FORMAT,
                  cases[i].words);
         ck_assert_ptr_null(opened);
@@ -307,7 +316,7 @@ START_TEST(damaged_foreign_and_newer_texts_get_a_sentence) {
     dlviz_free(bytes);
     dlviz_network_destroy(opened);
     /* What is known of the data is no difference between networks. */
-    bytes = rewritten("\"class_names\":[", "\"other\":[", &size);
+    bytes = rewritten_between(",\"class_names\":[", "]}", "}", &size);
     ck_ok(dlviz_network_load_memory(network, bytes, size));
     ck_assert_int_eq(dlviz_network_num_class_names(network), 0);
     dlviz_free(bytes);

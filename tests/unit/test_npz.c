@@ -360,6 +360,21 @@ START_TEST(a_header_takes_little_memory) {
 }
 END_TEST
 
+START_TEST(the_limits_sentence_names_file_and_array) {
+    dlviz_npz *npz;
+    dlviz_tensor *tensor;
+    char words[600];
+    ck_ok(dlviz_npz_open(&npz, fixture_path(fixtures[1])));
+    snprintf(words, sizeof words, "array 'long' of '%s' takes more memory than the 300000 bytes",
+             fixture_path(fixtures[1]));
+    ck_ok(dlviz_set_file_limit(300000));
+    ck_fails(dlviz_npz_read(npz, "long", &tensor), DLVIZ_ERROR_OUT_OF_MEMORY, words);
+    ck_fails(dlviz_npz_read_shifted(npz, "long", &tensor, NULL), DLVIZ_ERROR_OUT_OF_MEMORY, words);
+    ck_ok(dlviz_set_file_limit(0));
+    dlviz_npz_destroy(npz);
+}
+END_TEST
+
 START_TEST(datasets_are_made_of_arrays) {
     const char *path = fixture_path("npz_compressed.npz");
     size_t size;
@@ -430,6 +445,7 @@ int main(void) {
                                   an_array_that_is_none_is_refused,
                                   a_header_takes_little_memory,
                                   datasets_are_made_of_arrays,
+                                  the_limits_sentence_names_file_and_array,
                                   nothing_leaks_when_memory_runs_out,
                                   NULL};
     return run_tests("npz", tests);

@@ -184,6 +184,79 @@ START_TEST(folders_that_are_refused) {
 }
 END_TEST
 
+/* From `name` in the scratch folder to what it leads to, which need not be there. */
+static void put_link(const char *target, const char *name) {
+    ck_assert_int_eq(symlink(target, scratch_path(name)), 0);
+}
+
+/* Each level has two links to the one before it: 2^40 ways lead to one image. */
+START_TEST(links_to_links_do_not_multiply) {
+    enum { LEVELS = 40 };
+    char name[64], target[64];
+    put_image("many/a/r/0.png", pattern_png(3, 3, 1, 1));
+    for (int level = 1; level <= LEVELS; level++) {
+        snprintf(name, sizeof name, "many/a/l%d", level);
+        ck_assert_int_eq(mkdir(scratch_path(name), 0700), 0);
+        for (int i = 0; i < 2; i++) {
+            snprintf(name, sizeof name, "many/a/l%d/%c", level, "xy"[i]);
+            snprintf(target, sizeof target, level == 1 ? "../r" : "../l%d", level - 1);
+            put_link(target, name);
+        }
+    }
+    dlviz_dataset *dataset = read_all("many", NULL);
+    expect_samples(dataset, 1, (const char *const[]){"a/r/0.png"}, (const int64_t[]){0},
+                   (const uint64_t[]){1});
+    dlviz_dataset_destroy(dataset);
+    /* The same where all of it lies outside, behind a class's folder that is a link. */
+    ck_assert_int_eq(mkdir(scratch_path("behind"), 0700), 0);
+    put_link("../many/a", "behind/b");
+    dataset = read_all("behind", NULL);
+    expect_samples(dataset, 1, (const char *const[]){"b/r/0.png"}, (const int64_t[]){0},
+                   (const uint64_t[]){1});
+    dlviz_dataset_destroy(dataset);
+    /* And behind a link in one: then the links' names are all there is. */
+    put_image("below/c/1.png", pattern_png(3, 3, 1, 2));
+    put_link("../../many/a", "below/c/more");
+    dataset = read_all("below", NULL);
+    ck_assert_int_eq(dlviz_dataset_num_samples(dataset), 2);
+    ck_assert_str_eq(dlviz_dataset_sample_path(dataset, 0), "c/1.png");
+    dlviz_dataset_destroy(dataset);
+}
+END_TEST
+
+START_TEST(a_linked_folder_is_read_once_in_each_class) {
+    /* Its own name goes before a link's, whichever comes first. */
+    put_image("linked/a/z/1.png", pattern_png(3, 3, 1, 1));
+    put_link("z", "linked/a/b");
+    put_image("linked/a/c/2.png", pattern_png(3, 3, 1, 2));
+    put_link("../a/z", "linked/a/c/d");
+    /* Two links from elsewhere: the first of them by name. */
+    put_image("shared/3.png", pattern_png(3, 3, 1, 3));
+    put_image("shared/in/4.png", pattern_png(3, 3, 1, 4));
+    put_link("../../shared", "linked/a/y");
+    put_link("../../shared", "linked/a/x");
+    put_link("../../shared/in", "linked/a/w");
+    /* Another class has it again; links to files are files. */
+    ck_assert_int_eq(mkdir(scratch_path("linked/b"), 0700), 0);
+    put_link("../../shared", "linked/b/s");
+    put_link("../a/z/1.png", "linked/b/5.png");
+    put_link("5.png", "linked/b/6.png");
+    dlviz_dataset *dataset = read_all("linked", NULL);
+    expect_samples(dataset, 8,
+                   (const char *const[]){"a/c/2.png", "a/w/4.png", "a/x/3.png", "a/z/1.png",
+                                         "b/5.png", "b/6.png", "b/s/3.png", "b/s/in/4.png"},
+                   (const int64_t[]){0, 0, 0, 0, 1, 1, 1, 1},
+                   (const uint64_t[]){2, 4, 3, 1, 1, 1, 3, 4});
+    dlviz_dataset_destroy(dataset);
+    /* Loops remain errors, also those that begin elsewhere. */
+    put_link("../in", "shared/in/up");
+    fails_to_read("linked", NULL, DLVIZ_ERROR_FORMAT, "is a link to");
+    ck_assert_int_eq(unlink(scratch_path("shared/in/up")), 0);
+    put_link("..", "shared/in/up");
+    fails_to_read("linked", NULL, DLVIZ_ERROR_FORMAT, "is a link to");
+}
+END_TEST
+
 START_TEST(a_class_without_images) {
     put_image("empty/b/1.png", pattern_png(3, 3, 1, 1));
     put_text("empty/a/notes.txt", "no image");
@@ -290,6 +363,130 @@ START_TEST(nothing_is_left) {
     ck_ok(dlviz_image_reader_set_skip_unreadable(reader, true));
     fails_to_read("bad", reader, DLVIZ_ERROR_FORMAT, "none of the images");
     ck_assert_int_eq(dlviz_image_reader_num_skipped(reader), 2);
+    dlviz_image_reader_destroy(reader);
+}
+END_TEST
+
+/* -- The limit for files -------------------------------------------------------------------------
+ */
+
+enum { PNG_RGB_ALPHA = 6 };
+
+/* A file that takes 4 bytes a pixel to decode: 16 bits of RGB with alpha, of zeros. */
+static image_file transparent_png(int64_t side) {
+    uint16_t *values = calloc((size_t)(side * side), 4 * sizeof *values);
+    image_file file = make_png(
+        &(png_kind){.height = side, .width = side, .bits = 8, .color_type = PNG_RGB_ALPHA}, values);
+    free(values);
+    return file;
+}
+
+static void make_bombs(const char *folder) {
+    char name[64];
+    for (int class = 0; class < 2; class ++)
+        for (int i = 0; i < 6; i++) {
+            snprintf(name, sizeof name, "%s/%c/%d.png", folder, "ab"[class], i);
+            put_image(name, pattern_png(6, 6, 3, (uint64_t)(6 * class + i)));
+        }
+    /* One whose header tells, and one that is not found to be too large before it is decoded. */
+    snprintf(name, sizeof name, "%s/a/0-large.png", folder);
+    put_image(name, pattern_png(1200, 1200, 1, 1));
+    snprintf(name, sizeof name, "%s/b/9-late.png", folder);
+    put_image(name, transparent_png(500));
+}
+
+/* One file that takes more than any may is an error of this file, or left out. */
+START_TEST(an_image_beyond_the_limit_is_named_or_skipped) {
+    make_bombs("bombs");
+    for (int kept = 0; kept < 2; kept++) {
+        dlviz_image_reader *reader = make_reader(6, 6);
+        ck_ok(dlviz_image_reader_set_memory_limit(reader, kept));
+        ck_ok(dlviz_set_file_limit(1000000));
+        fails_to_read(
+            "bombs", reader, DLVIZ_ERROR_OUT_OF_MEMORY,
+            "bombs/a/0-large.png' takes more memory than the 1000000 bytes that reading a "
+            "file may take (dlviz_set_file_limit): 1440000 were asked for while ");
+        ck_ok(dlviz_image_reader_set_skip_unreadable(reader, true));
+        dlviz_dataset *dataset = read_all("bombs", reader);
+        ck_ok(dlviz_set_file_limit(0));
+        ck_assert_int_eq(dlviz_dataset_num_samples(dataset), 12);
+        ck_assert_str_eq(dlviz_dataset_sample_path(dataset, 0), "a/0.png");
+        ck_assert_int_eq(dlviz_image_reader_num_skipped(reader), 2);
+        ck_assert_str_eq(dlviz_image_reader_skipped_path(reader, 0), "a/0-large.png");
+        ck_assert_str_eq(dlviz_image_reader_skipped_path(reader, 1), "b/9-late.png");
+        for (int i = 0; i < 2; i++)
+            ck_assert_msg(
+                strstr(dlviz_image_reader_skipped_reason(reader, i),
+                       i ? "bombs/b/9-late.png' takes more memory than the 1000000 bytes"
+                         : "bombs/a/0-large.png' takes more memory than the 1000000 byte"),
+                "'%s'", dlviz_image_reader_skipped_reason(reader, i));
+        dlviz_dataset_destroy(dataset);
+        dlviz_image_reader_destroy(reader);
+    }
+}
+END_TEST
+
+/* What is refused because of others' memory is no fault of the file. */
+START_TEST(a_folder_beyond_the_limit_is_an_error) {
+    char name[64];
+    for (int i = 0; i < 40; i++) {
+        snprintf(name, sizeof name, "whole/%d.png", i);
+        put_image(name, pattern_png(100, 100, 3, (uint64_t)i));
+    }
+    dlviz_image_reader *reader = make_reader(100, 100);
+    ck_ok(dlviz_image_reader_set_skip_unreadable(reader, true));
+    ck_ok(dlviz_set_file_limit(1000000));
+    fails_to_read("whole", reader, DLVIZ_ERROR_OUT_OF_MEMORY,
+                  "whole' takes more memory than the 1000000 bytes");
+    ck_assert_ptr_null(strstr(dlviz_last_error(), ".png"));
+    ck_assert_int_eq(dlviz_image_reader_num_skipped(reader), 0);
+    /* The samples fit, and with them one image does not, which would alone. */
+    ck_ok(dlviz_set_file_limit(1600000));
+    put_image("whole/large.png", pattern_png(500, 500, 3, 1));
+    fails_to_read("whole", reader, DLVIZ_ERROR_OUT_OF_MEMORY,
+                  "whole' takes more memory than the 1600000 bytes");
+    ck_assert_msg(strstr(dlviz_last_error(), "in use, for '") &&
+                      strstr(dlviz_last_error(), "whole/large.png'"),
+                  "'%s'", dlviz_last_error());
+    ck_ok(dlviz_set_file_limit(0));
+    dlviz_image_reader_destroy(reader);
+}
+END_TEST
+
+/* Each of them fits, and eight at a time do not: threads must not make a difference. */
+START_TEST(images_that_fit_one_by_one_are_read) {
+    char name[64];
+    for (int i = 0; i < 24; i++) {
+        snprintf(name, sizeof name, "crowd/%02d.png", i);
+        put_image(name, pattern_png(300, 300, 3, (uint64_t)i));
+    }
+    dlviz_image_reader *reader = make_reader(4, 4);
+    int64_t threads = dlviz_num_threads();
+    ck_ok(dlviz_set_num_threads(8));
+    for (int i = 0; i < 5; i++) {
+        ck_ok(dlviz_set_file_limit(900000));
+        dlviz_dataset *dataset = read_all("crowd", reader);
+        ck_ok(dlviz_set_file_limit(0));
+        ck_assert_int_eq(dlviz_dataset_num_samples(dataset), 24);
+        dlviz_dataset_destroy(dataset);
+    }
+    ck_ok(dlviz_set_num_threads(threads));
+    dlviz_image_reader_destroy(reader);
+}
+END_TEST
+
+/* What is decoded while a batch is loaded is named with its folder. */
+START_TEST(a_sample_beyond_the_limit_is_named) {
+    put_image("loaded/a/1.png", pattern_png(100, 100, 3, 1));
+    dlviz_image_reader *reader = make_reader(4, 4);
+    ck_ok(dlviz_image_reader_set_memory_limit(reader, 1));
+    dlviz_dataset *dataset = read_all("loaded", reader);
+    dlviz_tensor *samples;
+    ck_ok(dlviz_set_file_limit(20000));
+    ck_fails(dlviz_dataset_samples(dataset, 0, 1, &samples), DLVIZ_ERROR_OUT_OF_MEMORY,
+             "loaded/a/1.png' takes more memory than the 20000 bytes");
+    ck_ok(dlviz_set_file_limit(0));
+    dlviz_dataset_destroy(dataset);
     dlviz_image_reader_destroy(reader);
 }
 END_TEST
@@ -511,11 +708,28 @@ END_TEST
 
 int main(void) {
     return run_tests("read_folder",
-                     (const TTest *const[]){
-                         classes_and_order, names_and_paths_come_along, names_go_into_model_files,
-                         images_alone, folders_that_are_refused, a_class_without_images,
-                         junk_is_an_error, junk_is_skipped, nothing_is_left, sizes,
-                         turned_images_have_their_upright_size, channels, a_long_way_to_the_header,
-                         settings, without_memory, the_number_of_threads_changes_meanwhile,
-                         folders_and_files_are_closed_again, NULL});
+                     (const TTest *const[]){classes_and_order,
+                                            names_and_paths_come_along,
+                                            names_go_into_model_files,
+                                            images_alone,
+                                            folders_that_are_refused,
+                                            links_to_links_do_not_multiply,
+                                            a_linked_folder_is_read_once_in_each_class,
+                                            a_class_without_images,
+                                            junk_is_an_error,
+                                            junk_is_skipped,
+                                            nothing_is_left,
+                                            an_image_beyond_the_limit_is_named_or_skipped,
+                                            a_folder_beyond_the_limit_is_an_error,
+                                            images_that_fit_one_by_one_are_read,
+                                            a_sample_beyond_the_limit_is_named,
+                                            sizes,
+                                            turned_images_have_their_upright_size,
+                                            channels,
+                                            a_long_way_to_the_header,
+                                            settings,
+                                            without_memory,
+                                            the_number_of_threads_changes_meanwhile,
+                                            folders_and_files_are_closed_again,
+                                            NULL});
 }

@@ -719,6 +719,25 @@ static dlviz_tensor *green_images(int64_t n, dlviz_dtype dtype) {
     return images;
 }
 
+/* Pixels of a color where an SVG of the same figure has the names of classes: in bold, about their
+ * middle, half as many points as pixels. */
+static int count_beneath_names(const picture *p, const char *svg, uint32_t rgb) {
+    int found = 0, names = 0;
+    for (const char *at = svg; (at = strstr(at, "<text ")); at++) {
+        const char *bold = strstr(at, "font-weight=\"bold\"");
+        if (!bold || bold > strchr(at, '>'))
+            continue;
+        double x = strtod(strstr(at, " x=\"") + 4, NULL), y = strtod(strstr(at, " y=\"") + 4, NULL);
+        double size = strtod(strstr(at, "font-size=\"") + 11, NULL);
+        double width = strtod(strstr(at, "textLength=\"") + 12, NULL);
+        found += count(p, rgb, (int)(2 * x - width), (int)(2 * y - 1.4 * size),
+                       (int)(2 * x + width), (int)(2 * y));
+        names++;
+    }
+    ck_assert_int_gt(names, 0);
+    return found;
+}
+
 START_TEST(thumbnails_leave_names_and_classes_to_be_seen) {
     const uint32_t green = 0x33ff33;
     for (int type = 0; type < 2; type++) {
@@ -734,8 +753,13 @@ START_TEST(thumbnails_leave_names_and_classes_to_be_seen) {
             if (with)
                 ck_ok(dlviz_figure_set_thumbnails(figure, images));
             dlviz_tensor_destroy(images);
+            ck_ok(dlviz_figure_write(figure, scratch_path("names.svg")));
             picture p = draw_and_destroy(figure);
             area frame = frame_of(&p);
+            size_t size;
+            char *svg = read_text(scratch_path("names.svg"), &size);
+            ck_assert_int_eq(count_beneath_names(&p, svg, green), 0);
+            free(svg);
             names[with] = seen[with] = 0;
             for (int class = 0; class < 5; class ++) {
                 seen[with] += count_color(p.surface, dlz_color_of_rgb(colors[class]), 1, frame.left,

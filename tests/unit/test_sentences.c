@@ -1,4 +1,5 @@
 /* What the library says to mistakes that are often made: what was wrong, and what would do. */
+#include "base/base.h"
 #include "support/netspec.h"
 #include "support/support.h"
 
@@ -383,13 +384,127 @@ START_TEST(the_least_eps_makes_no_nan) {
 }
 END_TEST
 
+/* -- What files and names bring into sentences ---------------------------------------------------
+ */
+
+/* What must not arrive, and what stands in its place. */
+static const struct {
+    const char *said, *shown;
+} brought[] = {
+    {"a\x1b[31mb", "a?[31mb"},
+    {"a\nwarning: b\r\t\a", "a?warning: b???"},
+    {"a\x7f", "a?"},
+    {"a\xc2\x80\xc2\x9b\xc2\x9f", "a???"},
+    {"a\xe2\x80\xa8\xe2\x80\xa9", "a??"},
+    {"a\xe2\x80\xaa\xe2\x80\xae\xe2\x81\xa6\xe2\x81\xa9", "a????"},
+    {"\xff\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80", "??????????"},
+    {"a\xc3", "a?"},
+    {"a\xe2\x82", "a??"},
+    /* As it is: what stands next to these. */
+    {" ~"
+     "\xc2\xa0\xc3\xa9\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa\xe2\x80\xa6\xf0\x9f\x98\x80",
+     " ~"
+     "\xc2\xa0\xc3\xa9\xe2\x80\xa7\xe2\x80\xaf\xe2\x81\xa5\xe2\x81\xaa\xe2\x80\xa6\xf0\x9f\x98"
+     "\x80"},
+};
+enum { NUM_BROUGHT = sizeof brought / sizeof *brought };
+
+static void remember_line(dlviz_log_level level, const char *message, void *user) {
+    (void)level;
+    snprintf(user, 1024, "%s", message);
+}
+
+START_TEST(a_sentence_is_one_line_of_text) {
+    char line[1024];
+    dlviz_set_log(remember_line, line);
+    for (int i = 0; i < NUM_BROUGHT; i++) {
+        ck_assert_int_eq(dlviz_fail(INVALID, "<%s>", brought[i].said), INVALID);
+        char expected[100];
+        snprintf(expected, sizeof expected, "<%s>", brought[i].shown);
+        ck_assert_str_eq(dlviz_last_error(), expected);
+        dlz_fail(INVALID, "<%s>", brought[i].said);
+        ck_assert_str_eq(dlviz_last_error(), expected);
+        dlz_fail(INVALID, "x");
+        dlz_fail_within(INVALID, "<%s>", brought[i].said);
+        ck_assert_str_eq(strcat(expected, ": x"), dlviz_last_error());
+        dlz_fail_io("open", brought[i].said, 2);
+        ck_assert_ptr_nonnull(strstr(dlviz_last_error(), brought[i].shown));
+        expected[strlen(expected) - 3] = '\0';
+        dlz_log(DLVIZ_LOG_LEVEL_INFO, "<%s>", brought[i].said);
+        ck_assert_str_eq(line, expected);
+    }
+    dlviz_set_log(NULL, NULL);
+}
+END_TEST
+
+/* Of whatever length: of sentences both ends are kept, of lines of the log the beginning. */
+START_TEST(what_has_no_room_is_cut_between_characters) {
+    enum { CHARACTERS = 6000 };
+    static const char *const characters[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"};
+    static char text[4 * CHARACTERS + 1];
+    char line[1024];
+    dlviz_set_log(remember_line, line);
+    for (int kind = 0; kind < 3; kind++) {
+        text[0] = '\0';
+        size_t size = strlen(characters[kind]);
+        for (int i = 0; i < CHARACTERS; i++)
+            memcpy(text + (size_t)i * size, characters[kind], size + 1);
+        for (int ahead = 0; ahead < 5; ahead++) {
+            dlz_fail(INVALID, "%.*s%s", ahead, "abcd", text);
+            ck_assert(dlz_is_utf8(dlviz_last_error()));
+            ck_assert_ptr_null(strchr(dlviz_last_error(), '?'));
+            ck_assert_uint_gt(strlen(dlviz_last_error()), 1000);
+            dlz_log(DLVIZ_LOG_LEVEL_INFO, "%.*s%s", ahead, "abcd", text);
+            ck_assert(dlz_is_utf8(line));
+            ck_assert_ptr_null(strchr(line, '?'));
+            ck_assert_uint_gt(strlen(line), 500);
+        }
+    }
+    dlviz_set_log(NULL, NULL);
+}
+END_TEST
+
+/* By each way that a name comes in: in the bytes of an array, the JSON of a table or a network, a
+ * path. */
+START_TEST(files_bring_no_control_characters) {
+    dlviz_tensor *tensor;
+    dlviz_safetensors *contents;
+    dlviz_network *network;
+    static const char descr[] =
+        "{'descr': '<f\x1b[31m\n', 'fortran_order': False, 'shape': (2,), }";
+    char npy[256] = "\x93NUMPY\1";
+    npy[8] = (char)(sizeof descr - 1);
+    memcpy(npy + 10, descr, sizeof descr);
+    ck_fails(dlviz_tensor_read_npy_memory(&tensor, npy, 10 + sizeof descr - 1),
+             DLVIZ_ERROR_UNSUPPORTED, "'<f?[31m?'");
+    static const char header[] =
+        "{\"a\\u001b[31m\\nb\\u202e\":{\"dtype\":\"?\",\"shape\":[],\"data_offsets\":[0,0]}}";
+    char table[256] = {(char)(sizeof header - 1)};
+    memcpy(table + 8, header, sizeof header);
+    ck_fails(dlviz_safetensors_open_memory(&contents, table, 8 + sizeof header - 1),
+             DLVIZ_ERROR_UNSUPPORTED, "'a?[31m?b?'");
+    static const char json[] = "{\"input\":[4],\"layers\":[{\"name\":\"a\\u009b\\n\","
+                               "\"type\":\"b\\u001b\",\"settings\":{}}]}";
+    ck_fails(dlviz_network_open_architecture_memory(&network, json, sizeof json - 1), FORMAT,
+             "layer 'a?\?' is a 'b?'");
+    static const char named[] = "{\"input\":[4],\"layers\":[{\"name\":\"a\\u009b\\n\\u202e\","
+                                "\"type\":\"relu\"}]}";
+    ck_ok(dlviz_network_open_architecture_memory(&network, named, sizeof named - 1));
+    ck_ok(dlviz_network_build(network, 1));
+    ck_assert_ptr_nonnull(strstr(dlviz_network_summary(network), "\na?\?\? "));
+    dlviz_network_destroy(network);
+    ck_fails(dlviz_network_open(&network, "no\x1b[31m\nsuch\xff"), DLVIZ_ERROR_IO, "no?[31m?such?");
+}
+END_TEST
+
 int main(void) {
-    return run_tests("sentences",
-                     (const TTest *[]){inputs_are_named, many_names_are_counted,
-                                       a_vector_is_no_image, files_of_other_kinds_are_recognized,
-                                       weights_that_do_not_fit_are_told_early,
-                                       targets_of_another_kind, one_number_is_one_in_any_shape,
-                                       the_dimension_of_the_batch_is_missed,
-                                       a_nan_is_in_the_validation_set, limits_are_told,
-                                       the_least_eps_makes_no_nan, NULL});
+    return run_tests(
+        "sentences",
+        (const TTest *[]){
+            inputs_are_named, many_names_are_counted, a_vector_is_no_image,
+            files_of_other_kinds_are_recognized, weights_that_do_not_fit_are_told_early,
+            targets_of_another_kind, one_number_is_one_in_any_shape,
+            the_dimension_of_the_batch_is_missed, a_nan_is_in_the_validation_set, limits_are_told,
+            the_least_eps_makes_no_nan, a_sentence_is_one_line_of_text,
+            what_has_no_room_is_cut_between_characters, files_bring_no_control_characters, NULL});
 }

@@ -63,6 +63,9 @@ START_TEST(settings_are_checked) {
     ck_fails(dlviz_tsne_fit(t, points, &out), DLVIZ_ERROR_NUMERIC, "row 2, column 1");
     dlviz_tensor_float(start)[3] = INFINITY;
     ck_fails(dlviz_tsne_set_initial_map(t, start), DLVIZ_ERROR_NUMERIC, "row 1");
+    dlviz_tensor *wide = matrix(5, 4, NULL);
+    ck_fails(dlviz_tsne_set_initial_map(t, wide), DLVIZ_ERROR_SHAPE, "4 columns; 1 to 3");
+    dlviz_tensor_destroy(wide);
     ck_ok(dlviz_tsne_set_distance(t, DLVIZ_TSNE_DISTANCE_COSINE));
     memset(dlviz_tensor_data(points), 0, 60 * sizeof(float));
     ck_fails(dlviz_tsne_fit(t, points, &out), DLVIZ_ERROR_NUMERIC, "row 0");
@@ -89,6 +92,53 @@ static bool watch_progress(const dlviz_tsne_event *event, void *user) {
     memcpy(w->last, dlviz_tensor_const_data(dlviz_tsne_event_map(event)), sizeof w->last);
     return iteration != w->cancel_at;
 }
+
+/* Every setter, with values that it takes. */
+static void all_setters_fail(dlviz_tsne *t, dlviz_status wanted, const char *words) {
+    ck_fails(dlviz_tsne_set_num_dimensions(t, 2), wanted, words);
+    ck_fails(dlviz_tsne_set_perplexity(t, 30), wanted, words);
+    ck_fails(dlviz_tsne_set_perplexities(t, 1, (const double[]){5}), wanted, words);
+    ck_fails(dlviz_tsne_set_distance(t, DLVIZ_TSNE_DISTANCE_COSINE), wanted, words);
+    ck_fails(dlviz_tsne_set_num_iterations(t, 10), wanted, words);
+    ck_fails(dlviz_tsne_set_early_exaggeration(t, 12, 250), wanted, words);
+    ck_fails(dlviz_tsne_set_late_exaggeration(t, 2, 10), wanted, words);
+    ck_fails(dlviz_tsne_set_learning_rate(t, 100), wanted, words);
+    ck_fails(dlviz_tsne_set_momentum(t, 0.5, 0.8), wanted, words);
+    ck_fails(dlviz_tsne_set_degrees_of_freedom(t, 1), wanted, words);
+    ck_fails(dlviz_tsne_set_init(t, DLVIZ_TSNE_INIT_RANDOM), wanted, words);
+    ck_fails(dlviz_tsne_set_initial_map(t, NULL), wanted, words);
+    ck_fails(dlviz_tsne_set_seed(t, 1), wanted, words);
+    ck_fails(dlviz_tsne_set_method(t, DLVIZ_TSNE_METHOD_EXACT), wanted, words);
+    ck_fails(dlviz_tsne_set_angle(t, 0.5), wanted, words);
+    ck_fails(dlviz_tsne_set_cell_size(t, 0.5), wanted, words);
+    ck_fails(dlviz_tsne_set_stopping(t, 1e-7, 100), wanted, words);
+    ck_fails(dlviz_tsne_set_transform_perplexity(t, 5), wanted, words);
+    ck_fails(dlviz_tsne_set_num_transform_iterations(t, 100), wanted, words);
+    ck_fails(dlviz_tsne_set_transform_learning_rate(t, 0.1), wanted, words);
+    ck_fails(dlviz_tsne_set_transform_exaggeration(t, 1.5), wanted, words);
+    ck_fails(dlviz_tsne_set_progress(t, 40, watch_progress, NULL), wanted, words);
+    ck_fails(dlviz_tsne_set_comm(t, NULL), wanted, words);
+}
+
+static bool set_amid_the_fit(const dlviz_tsne_event *event, void *user) {
+    (void)event;
+    all_setters_fail(user, DLVIZ_ERROR_STATE, "called from within a callback of the same t-SNE");
+    return true;
+}
+
+START_TEST(setters_want_a_handle_that_is_not_in_use) {
+    all_setters_fail(NULL, DLVIZ_ERROR_INVALID_ARGUMENT, "'tsne' is NULL");
+    dlviz_tensor *points = blobs(30, 3, 1), *map;
+    dlviz_tsne *tsne;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 20));
+    ck_ok(dlviz_tsne_set_progress(tsne, 10, set_amid_the_fit, tsne));
+    ck_ok(dlviz_tsne_fit(tsne, points, &map));
+    dlviz_tensor_destroy(map);
+    dlviz_tensor_destroy(points);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
 
 START_TEST(progress_can_cancel_and_leaves_the_map) {
     for (int cancel = 0; cancel <= 120; cancel += 120) {
@@ -278,6 +328,7 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {settings_are_checked,
+                                  setters_want_a_handle_that_is_not_in_use,
                                   progress_can_cancel_and_leaves_the_map,
                                   stopping_rules_end_the_descent,
                                   arguments_at_fault_leave_the_earlier_fit,
