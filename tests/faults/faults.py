@@ -283,7 +283,7 @@ class Program:
                 wrong.append(f"fails of what is no failure: {message}")
         return wrong + self.judge_files(process.returncode == 0, "the figures are left out: " in message)
 
-    def judge_files(self, done, undrawn):
+    def judge_files(self, done, undrawn=False):
         """Each file is the earlier one or the new one, all are there, and nothing else: no figure where the run says so."""
         wrong, lost, names = [], [], set(os.listdir(self.work))
         checkpoints = {keys[name] for keys in (self.old, self.new) for name in keys if name in OF_TRAINING}
