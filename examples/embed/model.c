@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MARK "dlviz-embed.of"
@@ -104,11 +105,14 @@ static dlviz_status check_mark(const char *model, const char *path) {
 
 dlviz_status open_pca(dlviz_pca **pca, const char *model) {
     const char *path = pca_path(model);
+    struct stat info;
     *pca = NULL;
-    if (AGAIN(access(path, F_OK)) != 0)
+    if (AGAIN(stat(path, &info)) != 0)
         return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG
                    ? DLVIZ_OK
                    : dlviz_fail(DLVIZ_ERROR_IO, "cannot read '%s': %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode)) /* nobody has named it: a FIFO would be waited for */
+        return dlviz_fail(DLVIZ_ERROR_IO, "cannot read '%s': it is no regular file", path);
     TRY(check_mark(model, path));
     return dlviz_pca_open(pca, path);
 }
