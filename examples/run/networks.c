@@ -1,5 +1,4 @@
 #include "networks.h"
-#include "print.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -182,18 +181,4 @@ const char *suggested_layer(const dlviz_network *network, const char *choice) {
                                              : "pool";
     int64_t layers = dlviz_network_num_layers(network);
     return layers > 1 ? dlviz_network_layer_name(network, layers - 2) : "input";
-}
-
-void print_layers(const char *choice) {
-    dlviz_network *network;
-    if (begin_network(&network, choice, 3, (int64_t[]){1, 32, 32}, 10) != DLVIZ_OK)
-        return;
-    int column = 18; /* of what stands before */
-    for (int64_t i = 0; i < dlviz_network_num_layers(network); i++) {
-        const char *layer = dlviz_network_layer_name(network, i);
-        bool wraps = column + (int)strlen(layer) > 66;
-        print(wraps && i > 0 ? ",\n  %s" : wraps ? "\n  %s" : i > 0 ? ", %s" : "%s", layer);
-        column = (wraps ? 2 : column + 2) + (int)strlen(layer);
-    }
-    dlviz_network_destroy(network);
 }

@@ -20,7 +20,5 @@ dlviz_status read_network_dims(const char *path, int *ndim, int64_t dims[3]);
 
 /* The layer whose features say most: the one before the last. */
 const char *suggested_layer(const dlviz_network *network, const char *choice);
-/* The names of a choice's layers on stdout, divided by commas. */
-void print_layers(const char *choice);
 
 #endif

@@ -51,6 +51,21 @@ static const char *default_out(const struct experiment *experiment) {
     return path;
 }
 
+/* The names of a choice's layers on stdout, divided by commas. */
+static void print_layers(const char *choice) {
+    dlviz_network *network;
+    if (begin_network(&network, choice, 3, (int64_t[]){1, 32, 32}, 10) != DLVIZ_OK)
+        return;
+    int column = 18; /* of what stands before */
+    for (int64_t i = 0; i < dlviz_network_num_layers(network); i++) {
+        const char *layer = dlviz_network_layer_name(network, i);
+        bool wraps = column + (int)strlen(layer) > 66;
+        print(wraps && i > 0 ? ",\n  %s" : wraps ? "\n  %s" : i > 0 ? ", %s" : "%s", layer);
+        column = (wraps ? 2 : column + 2) + (int)strlen(layer);
+    }
+    dlviz_network_destroy(network);
+}
+
 static void print_report_help(const struct command_line *line) {
     print("Usage: %s [options]\n\n"
           "Trains the report's ConvNet on MNIST (%s), takes features of\n"
