@@ -130,8 +130,8 @@ dlviz_status read_network_dims(const char *path, int *ndim, int64_t dims[3]) {
     return status;
 }
 
-static dlviz_status begin_network(dlviz_network **network, const char *choice, int ndim,
-                                  const int64_t *dims, int64_t num_classes) {
+dlviz_status begin_network(dlviz_network **network, const char *choice, int ndim,
+                           const int64_t *dims, int64_t num_classes) {
     if (is_network_file(choice))
         return dlviz_network_open_architecture(network, choice);
     dlviz_status status = dlviz_network_create(network, ndim, dims);

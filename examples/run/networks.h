@@ -11,6 +11,9 @@
  *                and output must be these */
 dlviz_status create_network(dlviz_network **network, const char *choice, int ndim,
                             const int64_t *dims, int64_t num_classes, uint64_t seed);
+/* The same, not built yet: its layers can be looked at. */
+dlviz_status begin_network(dlviz_network **network, const char *choice, int ndim,
+                           const int64_t *dims, int64_t num_classes);
 /* Whether a choice is the path of a file. */
 bool is_network_file(const char *choice);
 /* Opens and builds one of a file, whatever its input and output are. */

@@ -129,7 +129,7 @@ static const char *append_conversion(struct text *to, const char *format, struct
     else if (*format && strchr("cdiouxX", *format))
         append_integer(to, how, length, from);
     else
-        abort(); /* a conversion that no program here has needed yet */
+        to->failed = true; /* a conversion that no program here has needed yet */
     return format + 1;
 }
 
