@@ -62,10 +62,10 @@ struct dlviz_dataset {
 /* dlviz_dataset_create for the public function `who`. */
 dlviz_status dlz_dataset_create(dlviz_dataset **out, const char *who, const dlviz_tensor *samples,
                                 const dlviz_tensor *targets);
-/* A dataset of such files, without targets. `samples`: what they were decoded to; NULL: not kept. */
 /* As dlviz_dataset_read_idx, of regular files alone. */
 dlviz_status dlz_dataset_read_idx_regular(dlviz_dataset **out, const char *who,
                                           const char *images_path, const char *labels_path);
+/* A dataset of such files, without targets. `samples`: what they were decoded to; NULL: not kept. */
 dlviz_status dlz_dataset_create_of_files(dlviz_dataset **out, const dlz_image_files *files,
                                          const dlviz_tensor *samples);
 /* dlviz_dataset_set_targets for the public function `who`. */
