@@ -10,6 +10,8 @@
 #define HEAP_IN_USE() ((size_t)0)
 #endif
 
+enum { RUNS = 50 }; /* of which one that leaves nothing tells that none has to */
+
 typedef struct counter {
     atomic_llong made, live, fail_at;
     bool keep_failing;
@@ -32,10 +34,10 @@ static void release(void *block, void *user) {
 }
 
 /* What other libraries allocate, as JSON's does, is not counted. But if a run leaves some of it,
- * memory grows with each; what is kept for later makes it grow with the first ones only. */
+ * memory grows with each; what is kept for later makes it grow with some only. */
 static void expect_no_growth(dlviz_status (*work)(void *context), void *context) {
     size_t least = SIZE_MAX;
-    for (int run = 0; run < 5 && least > 0; run++) {
+    for (int run = 0; run < RUNS && least > 0; run++) {
         size_t before = HEAP_IN_USE();
         ck_ok(work(context));
         size_t after = HEAP_IN_USE(), grown = after > before ? after - before : 0;
