@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FIRST_BLOCK = 1 << 16 };
+enum { FIRST_BLOCK = 1 << 15 };
 
 size_t dlz_folder_length(const char *path) {
     const char *slash = strrchr(path, '/');

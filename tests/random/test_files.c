@@ -21,17 +21,26 @@ enum { MUTATIONS = 100 /* of one case */, MOST_SECONDS = 20, MOST_LOADERS = 64 }
 
 static samples valid;
 
+static void attempt_bytes(const loader *chosen, const unsigned char *bytes, size_t size) {
+    dlz_random random = random_numbers(0);
+    mutant file = copy_bytes(&random, bytes, size);
+    loader_attempt(chosen, &file);
+    free(file.block);
+}
+
 static void attempt_file(const loader *chosen, const char *path) {
     static char repeat[1100];
     size_t size;
     unsigned char *bytes = file_bytes(path, &size);
     snprintf(repeat, sizeof repeat, " on %s", path);
     judge_name(chosen->name, repeat);
-    dlz_random random = random_numbers(0);
-    mutant file = copy_bytes(&random, bytes, size);
-    loader_attempt(chosen, &file);
-    free(file.block);
+    attempt_bytes(chosen, bytes, size);
     free(bytes);
+}
+
+static void attempt_nothing(const loader *chosen) {
+    judge_name(chosen->name, " on no bytes");
+    attempt_bytes(chosen, (const unsigned char *)"", 0);
 }
 
 /* What has ever failed. */
@@ -67,8 +76,10 @@ static void run_case(uint64_t seed) {
     const loader *chosen = &loaders[random_test_number()];
     judge_start();
     loader_start(chosen, &valid);
-    if (seed == 1)
+    if (seed == 1) {
+        attempt_nothing(chosen);
         attempt_found(chosen);
+    }
     for (uint64_t i = 0; i < MUTATIONS; i++)
         attempt(chosen, seed * MUTATIONS + i);
 }
