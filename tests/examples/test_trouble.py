@@ -1,5 +1,6 @@
 """The report programs when something is wrong, or stops them."""
 import errno
+import functools
 import gzip
 import json
 import os
@@ -366,7 +367,9 @@ class Interruption(Case):
         """So is a terminal that closes, except under nohup."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             with self.subTest(number):
-                finished, process = self.interrupt(path(number.name), number)
+                # The suite itself may be run under nohup.
+                finished, process = self.interrupt(path(number.name), number,
+                                                   preexec_fn=functools.partial(signal.signal, number, signal.SIG_DFL))
                 finished.returncode = process.returncode
                 self.expect_line(130, finished, "interrupted", "--resume")
         finished, process = self.interrupt(path("nohup"), signal.SIGHUP,
