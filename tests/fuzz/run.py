@@ -8,6 +8,7 @@ fail. Prints a line for each target, and last "N passed, N failed, N skipped". B
 What was found stays in BUILD/fuzz: the corpus, which the next run goes on from, and inputs that failed.
 """
 import argparse
+import base64
 import concurrent.futures
 import json
 import os
@@ -22,6 +23,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 # A single input may take so long, a program so much memory, under sanitizers and on a busy machine.
 SECONDS_OF_AN_INPUT, MEGABYTES = 60, 2048
+MOST_BYTES_SHOWN = 4096
 SANITIZERS = {
     "ASAN_OPTIONS": "allocator_may_return_null=1:detect_stack_use_after_return=0",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
@@ -80,7 +82,14 @@ class Result:
         lines = said[:4] or self.text.splitlines()[-4:]
         command = " ".join(map(str, self.target.command))
         again = f"{command} {self.input[1]}" if self.input else f"see {self.target.log}"
-        return "\n".join(["    " + line for line in lines] + [f"    again: {again}"])
+        return "\n".join(["    " + line for line in lines] + [f"    again: {again}"] + self.bytes_of_input())
+
+    def bytes_of_input(self):
+        """For who has the log alone: the machine that found it may be gone."""
+        path = pathlib.Path(self.input[1]) if self.input else None
+        if not path or not path.is_file() or path.stat().st_size > MOST_BYTES_SHOWN:
+            return []
+        return [f"    base64: {base64.b64encode(path.read_bytes()).decode()}"]
 
 
 def targets_of(build):
@@ -118,7 +127,10 @@ def write_log(path, results):
     """As Meson's testlog.json, for tests/support/count.py."""
     with open(path, "w", encoding="utf-8") as log:
         for result in results:
-            json.dump({"name": f"fuzz {result.target.name}", "result": "OK" if result.good else "FAIL"}, log)
+            test = {"name": f"fuzz {result.target.name}", "result": "OK" if result.good else "FAIL"}
+            if not result.good:
+                test["stdout"] = result.trouble()
+            json.dump(test, log)
             log.write("\n")
 
 
