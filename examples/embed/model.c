@@ -2,6 +2,7 @@
  * that the two are of one run, the PCA's file has a mark of the other's bytes. */
 #include "embed.h"
 #include "../run/again.h"
+#include "../run/mark.h"
 #include "../run/try.h"
 
 #include <errno.h>
@@ -22,14 +23,6 @@ const char *pca_path(const char *path) {
         length -= strlen(".safetensors");
     snprintf(text, sizeof text, "%.*s.pca.safetensors", (int)length, path);
     return text;
-}
-
-/* FNV-1a. */
-static const uint64_t no_bytes = 0xcbf29ce484222325u;
-static uint64_t mix(uint64_t hash, const unsigned char *bytes, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ bytes[i]) * 0x100000001b3u;
-    return hash;
 }
 
 /* -- Saving --------------------------------------------------------------------------------------
@@ -63,7 +56,7 @@ dlviz_status save_model(const dlviz_tsne *tsne, const dlviz_pca *pca, const char
     size_t size;
     char mark[MARK_SIZE];
     TRY(dlviz_tsne_save_memory(tsne, &bytes, &size));
-    snprintf(mark, sizeof mark, "%016" PRIx64, mix(no_bytes, bytes, size));
+    snprintf(mark, sizeof mark, "%016" PRIx64, mark_more(MARK_OF_NOTHING, bytes, size));
     dlviz_status status = dlviz_file_write(path, bytes, size);
     dlviz_free(bytes);
     TRY(status);
@@ -75,12 +68,12 @@ dlviz_status save_model(const dlviz_tsne *tsne, const dlviz_pca *pca, const char
 
 static dlviz_status mark_file(const char *path, char mark[MARK_SIZE]) {
     unsigned char some[4096];
-    uint64_t hash = no_bytes;
+    uint64_t hash = MARK_OF_NOTHING;
     FILE *file = fopen(path, "rb");
     if (!file)
         return dlviz_fail(DLVIZ_ERROR_IO, "cannot open '%s': %s", path, strerror(errno));
     for (size_t got; (got = fread(some, 1, sizeof some, file)) > 0;)
-        hash = mix(hash, some, got);
+        hash = mark_more(hash, some, got);
     bool failed = ferror(file) != 0;
     int error = errno;
     fclose(file);

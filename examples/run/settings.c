@@ -3,6 +3,7 @@
 #include "again.h"
 #include "folder.h"
 #include "json_text.h"
+#include "mark.h"
 #include "run.h"
 #include "try.h"
 
@@ -18,24 +19,19 @@
 
 enum { MOST_BYTES = 1 << 16 };
 
-static uint64_t mix(uint64_t hash, const void *bytes, size_t size) {
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
-    return hash;
-}
-
 /* Tells samples apart by their number, their classes and their files' names, in order. */
 static void put_samples(struct json_text *json, const char *key, const dlviz_dataset *set) {
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t mark = MARK_OF_NOTHING;
     int64_t n = dlviz_dataset_num_samples(set);
     const dlviz_tensor *labels = dlviz_dataset_labels(set);
     char text[64];
     for (int64_t i = 0; labels && i < n; i++) {
         const char *path = dlviz_dataset_sample_path(set, i);
-        hash = mix(hash, (const int64_t *)dlviz_tensor_const_data(labels) + i, sizeof(int64_t));
-        hash = path ? mix(hash, path, strlen(path) + 1) : hash;
+        mark =
+            mark_more(mark, (const int64_t *)dlviz_tensor_const_data(labels) + i, sizeof(int64_t));
+        mark = path ? mark_more(mark, path, strlen(path) + 1) : mark;
     }
-    snprintf(text, sizeof text, "%lld of mark %016" PRIx64, (long long)n, hash);
+    snprintf(text, sizeof text, "%lld of mark %016" PRIx64, (long long)n, mark);
     put_text(json, key, text);
 }
 

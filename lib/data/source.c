@@ -109,22 +109,21 @@ static dlviz_status open_descriptor(dlz_source **out, const char *path, int desc
     return status;
 }
 
-dlviz_status dlz_source_open(dlz_source **out, const char *path) {
+static dlviz_status open_path(dlz_source **out, const char *path, bool regular) {
     DLZ_NOT_CANCELLED;
     *out = NULL;
     int descriptor;
     int64_t size;
-    DLZ_TRY(dlz_file_open(path, &descriptor, &size));
+    DLZ_TRY((regular ? dlz_file_open_regular : dlz_file_open)(path, &descriptor, &size));
     return open_descriptor(out, path, descriptor, size);
 }
 
+dlviz_status dlz_source_open(dlz_source **out, const char *path) {
+    return open_path(out, path, false);
+}
+
 dlviz_status dlz_source_open_regular(dlz_source **out, const char *path) {
-    DLZ_NOT_CANCELLED;
-    *out = NULL;
-    int descriptor;
-    int64_t size;
-    DLZ_TRY(dlz_file_open_regular(path, &descriptor, &size));
-    return open_descriptor(out, path, descriptor, size);
+    return open_path(out, path, true);
 }
 
 dlviz_status dlz_source_open_memory(dlz_source **out, const char *name, const void *bytes,

@@ -186,6 +186,17 @@ static double divergence_of(const dlz_affinities *p, const float *map, int dimen
     return divergence + log(z);
 }
 
+/* As dlviz_tsne_fit_neighbors takes a graph. */
+static void tensors_of(const random_graph *graph, int64_t n, dlviz_tensor **offsets,
+                       dlviz_tensor **columns, dlviz_tensor **values) {
+    int64_t edges = graph->offsets[n];
+    ck_ok(dlviz_tensor_from_data(offsets, DLVIZ_INT64, 1, (int64_t[]){n + 1}, graph->offsets));
+    ck_ok(dlviz_tensor_create(columns, DLVIZ_INT64, 1, &edges));
+    for (int64_t e = 0; e < edges; e++)
+        ((int64_t *)dlviz_tensor_data(*columns))[e] = graph->columns[e];
+    ck_ok(dlviz_tensor_from_data(values, DLVIZ_FLOAT32, 1, &edges, graph->values));
+}
+
 /* Of a map that was given, whatever it is. */
 static void the_divergence_is_that_of_the_map(uint64_t seed) {
     dlz_random random = random_numbers(seed);
@@ -197,12 +208,7 @@ static void the_divergence_is_that_of_the_map(uint64_t seed) {
     ck_ok(dlz_affinities_symmetric(NULL, &p, n, graph.offsets, 0, graph.columns, graph.values));
     double truth = divergence_of(&p, start.values, start.dimensions, a);
     dlviz_tensor *offsets, *columns, *values, *initial, *map;
-    ck_ok(dlviz_tensor_from_data(&offsets, DLVIZ_INT64, 1, (int64_t[]){n + 1}, graph.offsets));
-    ck_ok(dlviz_tensor_create(&columns, DLVIZ_INT64, 1, (int64_t[]){graph.offsets[n]}));
-    for (int64_t e = 0; e < graph.offsets[n]; e++)
-        ((int64_t *)dlviz_tensor_data(columns))[e] = graph.columns[e];
-    ck_ok(dlviz_tensor_from_data(&values, DLVIZ_FLOAT32, 1, (int64_t[]){graph.offsets[n]},
-                                 graph.values));
+    tensors_of(&graph, n, &offsets, &columns, &values);
     initial = matrix(n, start.dimensions, start.values);
     dlviz_tsne *tsne;
     ck_ok(dlviz_tsne_create(&tsne));
@@ -315,12 +321,7 @@ static void a_descent_takes_the_steps_of_its_definition(uint64_t seed) {
     int64_t size = n * dimensions;
     double *truth = malloc((size_t)size * 5 * sizeof *truth);
     dlviz_tensor *offsets, *columns, *values, *initial, *map;
-    ck_ok(dlviz_tensor_from_data(&offsets, DLVIZ_INT64, 1, (int64_t[]){n + 1}, graph.offsets));
-    ck_ok(dlviz_tensor_create(&columns, DLVIZ_INT64, 1, (int64_t[]){graph.offsets[n]}));
-    for (int64_t e = 0; e < graph.offsets[n]; e++)
-        ((int64_t *)dlviz_tensor_data(columns))[e] = graph.columns[e];
-    ck_ok(dlviz_tensor_from_data(&values, DLVIZ_FLOAT32, 1, (int64_t[]){graph.offsets[n]},
-                                 graph.values));
+    tensors_of(&graph, n, &offsets, &columns, &values);
     initial = matrix(n, dimensions, NULL);
     for (int64_t i = 0; i < size; i++)
         truth[i] = dlviz_tensor_float(initial)[i] = (float)dlz_random_normal(&random);

@@ -256,6 +256,15 @@ START_TEST(a_strangers_link_is_not_followed) {
 }
 END_TEST
 
+/* A folder of user and group 1234, who can reach it, and the path of a file in it. */
+static void make_folder_of_another(char folder[512], char path[600], const char *name) {
+    ck_assert_int_eq(chmod(scratch_folder(), 0711), 0);
+    snprintf(folder, 512, "%s/%s", scratch_folder(), name);
+    snprintf(path, 600, "%s/file", folder);
+    ck_assert_int_eq(mkdir(folder, 0700), 0);
+    ck_assert_int_eq(chown(folder, 1234, 1234), 0);
+}
+
 /* Who is not in a file's group cannot give it to the new one, whose group is another; those of the
  * earlier one are among all others then. */
 START_TEST(another_group_gets_no_more_than_everybody) {
@@ -265,11 +274,7 @@ START_TEST(another_group_gets_no_more_than_everybody) {
         printf("SKIP: only the superuser can become another user\n");
         return;
     }
-    ck_assert_int_eq(chmod(scratch_folder(), 0711), 0);
-    snprintf(folder, sizeof folder, "%s/group", scratch_folder());
-    snprintf(path, sizeof path, "%s/file", folder);
-    ck_assert_int_eq(mkdir(folder, 0700), 0);
-    ck_assert_int_eq(chown(folder, 1234, 1234), 0);
+    make_folder_of_another(folder, path, "group");
     static const mode_t modes[][2] = {
         {0664, 0644}, {0660, 0600}, {0646, 0644}, {0604, 0600}, {02775, 0755}};
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
@@ -299,11 +304,7 @@ START_TEST(the_effective_user_counts) {
         printf("SKIP: only the superuser can become another user\n");
         return;
     }
-    ck_assert_int_eq(chmod(scratch_folder(), 0711), 0);
-    snprintf(folder, sizeof folder, "%s/effective", scratch_folder());
-    snprintf(path, sizeof path, "%s/file", folder);
-    ck_assert_int_eq(mkdir(folder, 0700), 0);
-    ck_assert_int_eq(chown(folder, 1234, 1234), 0);
+    make_folder_of_another(folder, path, "effective");
     write_file(path, "of root", 7);
     ck_assert_int_eq(chmod(path, 0644), 0);
     ck_assert_int_eq(seteuid(1234), 0);

@@ -54,6 +54,15 @@ static void expect_samples(const dlviz_dataset *dataset, int64_t count, const ch
     ck_assert_ptr_null(dlviz_dataset_sample_path(dataset, -1));
 }
 
+/* Images 00.png, 01.png … of a folder, of so many pixels each way. */
+static void put_many(const char *folder, int count, int64_t size) {
+    char name[64];
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s/%02d.png", folder, i);
+        put_image(name, pattern_png(size, size, 3, (uint64_t)i));
+    }
+}
+
 START_TEST(classes_and_order) {
     put_image("order/b/2.png", pattern_png(5, 4, 3, 1));
     put_image("order/b/10.PNG", pattern_png(5, 4, 3, 2));
@@ -428,11 +437,7 @@ END_TEST
 
 /* What is refused because of others' memory is no fault of the file. */
 START_TEST(a_folder_beyond_the_limit_is_an_error) {
-    char name[64];
-    for (int i = 0; i < 40; i++) {
-        snprintf(name, sizeof name, "whole/%d.png", i);
-        put_image(name, pattern_png(100, 100, 3, (uint64_t)i));
-    }
+    put_many("whole", 40, 100);
     dlviz_image_reader *reader = make_reader(100, 100);
     ck_ok(dlviz_image_reader_set_skip_unreadable(reader, true));
     ck_ok(dlviz_set_file_limit(1000000));
@@ -455,11 +460,7 @@ END_TEST
 
 /* Each of them fits, and eight at a time do not: threads must not make a difference. */
 START_TEST(images_that_fit_one_by_one_are_read) {
-    char name[64];
-    for (int i = 0; i < 24; i++) {
-        snprintf(name, sizeof name, "crowd/%02d.png", i);
-        put_image(name, pattern_png(300, 300, 3, (uint64_t)i));
-    }
+    put_many("crowd", 24, 300);
     dlviz_image_reader *reader = make_reader(4, 4);
     int64_t threads = dlviz_num_threads();
     ck_ok(dlviz_set_num_threads(8));
@@ -657,11 +658,7 @@ END_TEST
 /* Decoded one by one, into a room for each worker. */
 START_TEST(the_number_of_threads_changes_meanwhile) {
     enum { COUNT = 40 };
-    for (int i = 0; i < COUNT; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "restless/%02d.png", i);
-        put_image(name, pattern_png(16, 16, 3, (uint64_t)i));
-    }
+    put_many("restless", COUNT, 16);
     for (uint64_t seed = 0; seed < 12; seed++) {
         begin_restlessness(seed);
         dlviz_image_reader *reader = make_reader(0, 0);
