@@ -114,7 +114,8 @@ static dlviz_status open_path(dlz_source **out, const char *path, bool regular) 
     *out = NULL;
     int descriptor;
     int64_t size;
-    DLZ_TRY((regular ? dlz_file_open_regular : dlz_file_open)(path, &descriptor, &size));
+    DLZ_TRY(regular ? dlz_file_open_regular(path, &descriptor, &size)
+                    : dlz_file_open(path, &descriptor, &size));
     return open_descriptor(out, path, descriptor, size);
 }
 
