@@ -112,7 +112,7 @@ static dlviz_status solve_eigen(const dlz_pca_input *input, bool gram, int64_t f
     else if (status == DLVIZ_OK && input->varying.columns)
         insert_columns(&input->varying, d, model->count, values, model->components);
     dlz_free(vectors);
-    for (int64_t i = 0; i < model->count; i++)
+    for (int64_t i = 0; status == DLVIZ_OK && i < model->count; i++)
         values[i] = fmax(values[i], 0) / (double)(n - 1);
     return status;
 }

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Runs the example programs as a user does: test_programs.py [--no-figures] [--no-images] EXAMPLES_FOLDER [test ...]
+"""Runs the example programs as a user does: test_programs.py [option ...] EXAMPLES_FOLDER [test ...]
+
+--no-figures, --no-images   what the library was built without
+--through SCRIPT            runs each program by `sh SCRIPT PROGRAM ...`
 
 A test is named as in test_embed.Embed.test_pca. Needs the standard library alone. The last line counts the
 cases as Check does, for support/count.py.
 """
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -19,8 +23,25 @@ MODULES = ["test_results", "test_trouble", "test_terminal", "test_train", "test_
            "test_networks", "test_names"]
 
 
+def run_through(script, examples):
+    """A folder with the programs of `examples`, each run by `script PROGRAM ...`."""
+    folder = programs.path("through")
+    os.mkdir(folder)
+    for entry in os.scandir(examples):
+        if entry.is_file() and os.access(entry.path, os.X_OK):
+            words = shlex.join(["sh", os.path.abspath(script), entry.path])
+            files.write(os.path.join(folder, entry.name), f'#!/bin/sh\nexec {words} "$@"\n'.encode())
+            os.chmod(os.path.join(folder, entry.name), 0o755)
+    return folder
+
+
 def main():
     arguments = sys.argv[1:]
+    through = None
+    if "--through" in arguments:
+        at = arguments.index("--through")
+        through = arguments[at + 1]
+        del arguments[at:at + 2]
     if "--no-figures" in arguments:
         arguments.remove("--no-figures")
         programs.with_figures = False
@@ -29,6 +50,8 @@ def main():
         programs.with_images = False
     programs.examples = os.path.abspath(arguments.pop(0))
     programs.folder = tempfile.mkdtemp(prefix="dlviz-programs-")
+    if through:
+        programs.examples = run_through(through, programs.examples)
     # Fontconfig keeps its patterns until the process ends, and finds what they have by offsets, which look like no pointers.
     files.write(programs.path("leaks"), b"leak:libfontconfig\n")
     os.environ["LSAN_OPTIONS"] = f"suppressions={programs.path('leaks')}:print_suppressions=0"

@@ -576,6 +576,7 @@ START_TEST(the_environment_changes_no_byte) {
                 snprintf(name, sizeof name, "environment%d.%s", i, endings[k]);
                 ck_ok(dlviz_figure_write(figure, scratch_path(name)));
             }
+            dlviz_figure_destroy(figure);
             _exit(0);
         }
         int status;
