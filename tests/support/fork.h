@@ -1,10 +1,11 @@
-/* support/fork.h - tests that go on in a child of their process. */
+/* support/fork.h - tests that go on in a child of their process, or need one of their own. */
 #ifndef DLZ_TESTS_FORK_H
 #define DLZ_TESTS_FORK_H
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ThreadSanitizer takes a thread that the child of a fork starts for one of its parent's now and
  * then, and ends the process. */
@@ -27,6 +28,15 @@ static inline bool cannot_fork(void) {
     else
         return false;
     return true;
+}
+
+/* Whether other cases may have been in this process before. */
+static inline bool shares_its_process(void) {
+    const char *forks = getenv("CK_FORK");
+    bool shares = forks && strcmp(forks, "no") == 0;
+    if (shares)
+        printf("SKIP: needs a process of its own\n");
+    return shares;
 }
 
 #endif

@@ -178,6 +178,13 @@ static mode_t replace(mode_t mode) {
 
 /* -- Cases -- */
 
+/* Nothing of an earlier case's. */
+static void start_afresh(void) {
+    memset(errors, 0, sizeof errors);
+    memset(interruptions, 0, sizeof interruptions);
+    earlier = written = (access_list){0};
+}
+
 static int draw(int n) {
     static uint32_t state = 1;
     state = state * 1664525 + 1013904223;
@@ -221,6 +228,7 @@ END_TEST
 /* What says that there are no lists takes nothing away. */
 START_TEST(without_lists_permissions_stay) {
     static const int errors_of_none[] = {ENODATA, ENOTSUP, ENOSYS};
+    start_afresh();
     for (int i = 0; i < 3; i++) {
         errors[GET] = errors[REMOVE] = errors_of_none[i];
         ck_assert_uint_eq(replace(0664), 0664);
@@ -233,6 +241,7 @@ START_TEST(without_lists_permissions_stay) {
 END_TEST
 
 START_TEST(interrupted_calls_are_made_again) {
+    start_afresh();
     earlier = (access_list){true, 4, 4, 0, 6, 0};
     for (int call = 0; call < NUM_CALLS; call++)
         interruptions[call] = 2;
@@ -245,6 +254,7 @@ START_TEST(a_list_that_is_too_long_is_told) {
     const char *path = scratch_path("earlier");
     dlz_replaced replaced;
     char *target;
+    start_afresh();
     write_file(path, "earlier", 7);
     errors[GET] = ERANGE;
     ck_fails(dlz_replaced_find(path, &target, &replaced), DLVIZ_ERROR_IO,

@@ -1,6 +1,7 @@
 #include "base/base.h"
 #include "metrics/quality.h"
 #include "kernels/embed/rank.h"
+#include "support/fork.h"
 #include "support/support.h"
 
 #include <math.h>
@@ -255,11 +256,8 @@ static void measure_all(double results[6]) {
 START_TEST(measures_have_the_same_bits_on_every_instruction_set) {
     double first[6], got[6];
     bool any = false;
-    const char *fork_mode = getenv("CK_FORK");
-    if (fork_mode && strcmp(fork_mode, "no") == 0) {
-        printf("SKIP: needs processes of its own\n");
+    if (shares_its_process())
         return;
-    }
     for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
         int ends[2], status;
         if (!dlz_isa_available((dlz_isa)isa))

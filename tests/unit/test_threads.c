@@ -458,6 +458,8 @@ static void ask_back(dlviz_log_level level, const char *message, void *user) {
 
 /* In a process that has computed nothing yet. */
 START_TEST(who_is_told_of_a_setting_may_ask_for_it) {
+    if (shares_its_process())
+        return;
     ck_assert_int_eq(setenv("DLVIZ_NUM_THREADS", "nonsense", 1), 0);
     ck_assert_int_eq(setenv("DLVIZ_ISA", "nonsense", 1), 0);
     dlviz_set_log(ask_back, NULL);
@@ -490,6 +492,7 @@ START_TEST(the_environment_sets_the_number_of_threads) {
     } cases[] = {{"1", 1},  {"3", 3},   {"", -1},
                  {"0", 0},  {"-1", 0},  {"x", 0},
                  {"3x", 0}, {"2.5", 0}, {"99999999999999999999", 0}};
+    *last_warning = '\0';
     unsetenv("DLVIZ_NUM_THREADS");
     ck_ok(dlviz_set_num_threads(0));
     int64_t usual = dlviz_num_threads();
