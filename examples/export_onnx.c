@@ -57,7 +57,8 @@ static void train(const char *path) {
 }
 
 static void print_value(const dlviz_network *net, const char *what, const char *name) {
-    printf("%s \"%s\": n", what, name);
+    char shown[200]; /* a name may come from anybody */
+    printf("%s \"%s\": n", what, dlviz_printable(shown, sizeof shown, name));
     for (int i = 0; i < dlviz_network_layer_ndim(net, name); i++)
         printf(" x %lld", (long long)dlviz_network_layer_dims(net, name)[i]);
     printf("\n");

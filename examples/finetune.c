@@ -28,6 +28,12 @@ static dlviz_network *build(const dlviz_dataset *train) {
     return net;
 }
 
+/* Names in files may come from anybody. */
+static void tell(const char *what, const char *name) {
+    char shown[200];
+    printf("%s: %s\n", what, dlviz_printable(shown, sizeof shown, name));
+}
+
 static void take_features(dlviz_network *net, const char *path) {
     dlviz_safetensors *file;
     check(dlviz_safetensors_open(&file, path));
@@ -36,9 +42,9 @@ static void take_features(dlviz_network *net, const char *path) {
     check(dlviz_network_load_tensors(net, file, false)); /* what is there and fits */
     dlviz_safetensors_destroy(file);
     for (int64_t i = 0; i < dlviz_network_num_missing(net); i++)
-        printf("new: %s\n", dlviz_network_missing_name(net, i));
+        tell("new", dlviz_network_missing_name(net, i));
     for (int64_t i = 0; i < dlviz_network_num_unused(net); i++)
-        printf("left: %s\n", dlviz_network_unused_name(net, i));
+        tell("left", dlviz_network_unused_name(net, i));
 }
 
 int main(int argc, char **argv) {

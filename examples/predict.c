@@ -28,7 +28,9 @@ int main(int argc, char **argv) {
     const int64_t *labels = dlviz_tensor_const_data(classes);
     for (int64_t i = 0; i < dlviz_dataset_num_samples(images); i++) {
         const char *name = dlviz_network_class_name(net, labels[i]);
-        name ? printf("%s\n", name) : printf("%lld\n", (long long)labels[i]);
+        char shown[200]; /* a name may come from anybody */
+        name ? printf("%s\n", dlviz_printable(shown, sizeof shown, name))
+             : printf("%lld\n", (long long)labels[i]);
     }
     dlviz_tensor_destroy(logits), dlviz_tensor_destroy(classes), dlviz_dataset_destroy(images);
     dlviz_network_destroy(net);

@@ -1,6 +1,5 @@
 /* The figure and the page. */
 #include "embed.h"
-#include "../run/text.h"
 #include "../run/rows.h"
 #include "../run/try.h"
 
@@ -206,7 +205,7 @@ static const char *page_title(const struct settings *set, char name[256]) {
     if (set->title)
         return set->title;
     const char *slash = strrchr(set->in, '/');
-    copy_text(name, 256, slash ? slash + 1 : set->in);
+    dlviz_printable(name, 256, slash ? slash + 1 : set->in);
     return name;
 }
 

@@ -39,7 +39,7 @@ static dlviz_status set_names(const struct run *run, dlviz_figure *figure) {
     const char **names = calloc((size_t)classes, sizeof *names);
     char(*lines)[MOST_NAME] = calloc((size_t)classes, sizeof *lines);
     for (int64_t i = 0; names && lines && i < classes; i++) {
-        copy_text(lines[i], sizeof *lines, dlviz_dataset_class_name(run->data.test, i));
+        dlviz_printable(lines[i], sizeof *lines, dlviz_dataset_class_name(run->data.test, i));
         names[i] = lines[i];
     }
     dlviz_status status = names && lines ? dlviz_figure_set_class_names(figure, classes, names)
@@ -74,7 +74,7 @@ static dlviz_status draw_pca(const struct run *run) {
     char layer[64], what[96];
     if (count > 1)
         shares[1] = (double)dlviz_tensor_const_float(ratios)[1];
-    copy_text(layer, sizeof layer, run->layer);
+    dlviz_printable(layer, sizeof layer, run->layer);
     snprintf(what, sizeof what, "PCA of the features at %s", layer);
     return draw_map(run, run->pca_map, "component 1", "component 2", shares, what, NULL, "pca");
 }
@@ -83,7 +83,7 @@ static dlviz_status draw_pca(const struct run *run) {
 static dlviz_status draw_tsne(const struct run *run) {
     const struct quality *quality = &run->learned;
     char layer[64], what[96], footnote[320];
-    copy_text(layer, sizeof layer, run->layer);
+    dlviz_printable(layer, sizeof layer, run->layer);
     snprintf(what, sizeof what, "t-SNE of the features at %s", layer);
     snprintf(
         footnote, sizeof footnote,
@@ -166,7 +166,7 @@ static void first_filters(const struct run *run, char layer[64], dlviz_tensor **
         if (dlviz_tensor_ndim(*weights) == 4 && tiles <= MOST_TILES) {
             char name[512];
             snprintf(name, sizeof name, "%.*s", (int)(end - state), state);
-            copy_text(layer, 64, name);
+            dlviz_printable(layer, 64, name);
             return;
         }
         dlviz_tensor_destroy(*weights);

@@ -5,7 +5,6 @@
 #include "networks.h"
 #include "rows.h"
 #include "run.h"
-#include "text.h"
 #include "try.h"
 
 #include <math.h>
@@ -45,7 +44,7 @@ static dlviz_status set_point_names(const struct run *run, dlviz_report *report)
     const char **names = calloc((size_t)n, sizeof *names);
     char(*texts)[LONGEST_NAME] = calloc((size_t)n, sizeof *texts);
     for (int64_t i = 0; names && texts && i < n; i++) { /* files may be called anything */
-        copy_text(texts[i], sizeof *texts, dlviz_dataset_sample_path(run->data.test, i));
+        dlviz_printable(texts[i], sizeof *texts, dlviz_dataset_sample_path(run->data.test, i));
         names[i] = texts[i];
     }
     dlviz_status status =

@@ -1,7 +1,7 @@
 #include "print.h"
 #include "again.h"
-#include "text.h"
 
+#include <dlviz.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -73,10 +73,15 @@ struct arguments {
 
 /* A text, of which `most` bytes count; where it came from is not known here. */
 static void append_text(struct text *to, const char *how, const char *from, size_t most) {
-    char *shown = printable(from ? from : "(null)", most);
+    from = from ? from : "(null)";
+    size_t size = strnlen(from, most);
+    char *shown = malloc(size + 1);
     to->failed |= !shown;
-    if (shown)
-        append_one(to, how, shown);
+    if (shown) {
+        memcpy(shown, from, size);
+        shown[size] = '\0';
+        append_one(to, how, dlviz_printable(shown, size + 1, shown));
+    }
     free(shown);
 }
 

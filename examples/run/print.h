@@ -4,7 +4,7 @@
  *
  * The formats are the programs' own. Texts that fill them may be names in files of others, or
  * paths: '?' takes the place of what is no UTF-8 and of what would act on a terminal, or on lines
- * (printable in text.h). So a text of several lines, or one that moves the cursor, belongs into a
+ * (dlviz_printable). So a text of several lines, or one that moves the cursor, belongs into a
  * format. */
 #ifndef RUN_PRINT_H
 #define RUN_PRINT_H

@@ -332,7 +332,7 @@ static void make_train_title(struct run *run) {
     int64_t epochs = dlviz_trainer_num_epochs(run->trainer);
     const char *slash = strrchr(options->network, '/');
     char network[64], rate[64] = "";
-    copy_text(network, sizeof network, slash ? slash + 1 : options->network);
+    dlviz_printable(network, sizeof network, slash ? slash + 1 : options->network);
     if (options->schedule != SCHEDULE_CONSTANT)
         snprintf(rate, sizeof rate, ", %s", schedule_names[options->schedule]);
     snprintf(run->title, sizeof run->title, "%s, %lld epoch%s%s", network, (long long)epochs,

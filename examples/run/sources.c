@@ -1,6 +1,5 @@
 #include "again.h"
 #include "sources.h"
-#include "text.h"
 #include "try.h"
 
 #include <libgen.h>
@@ -36,7 +35,7 @@ static dlviz_status name_after(struct data *data, const char *path) {
     char *last = basename(real), *dot = strrchr(last, '.');
     if (dot && dot != last && !is_folder(path))
         *dot = '\0';
-    copy_text(data->name, sizeof data->name, last);
+    dlviz_printable(data->name, sizeof data->name, last);
     return DLVIZ_OK;
 }
 

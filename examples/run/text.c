@@ -34,60 +34,6 @@ bool is_utf8(const char *text) {
     return length > 0;
 }
 
-/* C0, DEL and C1, separators of lines and paragraphs, and what overrides the direction of text. */
-static bool acts(const char *text, size_t length) {
-    const unsigned char *s = (const unsigned char *)text;
-    if (length == 1)
-        return s[0] < ' ' || s[0] == 0x7f;
-    if (length == 2)
-        return s[0] == 0xc2 && s[1] < 0xa0;
-    return length == 3 && s[0] == 0xe2 &&
-           ((s[1] == 0x80 && s[2] >= 0xa8 && s[2] <= 0xae) ||
-            (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9));
-}
-
-char *printable(const char *text, size_t most) {
-    size_t size = strnlen(text, most), used = 0;
-    char *whole = malloc(size + 1);
-    if (!whole)
-        return NULL;
-    memcpy(whole, text, size);
-    whole[size] = '\0';
-    for (const char *from = whole; *from;) {
-        size_t length = length_of(from), bytes = length ? length : 1;
-        if (length == 0 || acts(from, length))
-            whole[used++] = '?';
-        else
-            for (size_t i = 0; i < length; i++)
-                whole[used++] = from[i];
-        from += bytes;
-    }
-    whole[used] = '\0';
-    return whole;
-}
-
-void copy_text(char *to, size_t size, const char *from) {
-    static const char more[] = "…";
-    size_t used = 0, whole = 0; /* whole: up to where the mark of what is left out has room, too */
-    while (*from) {
-        size_t length = length_of(from), bytes = length ? length : 1;
-        bool blank = acts(from, length);
-        if (used + bytes >= size) {
-            memcpy(to + whole, more, sizeof more);
-            return;
-        }
-        if (length == 0 || blank)
-            to[used] = blank ? ' ' : '?';
-        else
-            memcpy(to + used, from, bytes);
-        used += blank ? 1 : bytes;
-        from += bytes;
-        if (used + sizeof more <= size)
-            whole = used;
-    }
-    to[used] = '\0';
-}
-
 /* -- Sentences of the library ----------------------------------------------------------------------
  */
 

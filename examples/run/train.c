@@ -124,7 +124,7 @@ static dlviz_status keep_frame(struct run *run) {
 /* What stands in the way of going on, to be told once the trainer has ended. */
 static bool stop_for(struct run *run, dlviz_status status) {
     run->trouble_status = status;
-    copy_text(run->trouble, sizeof run->trouble, plain_error());
+    dlviz_printable(run->trouble, sizeof run->trouble, plain_error());
     return false;
 }
 
@@ -139,7 +139,7 @@ static bool try_to_save(struct run *run) {
         return true;
     if (before || is_last(run))
         return stop_for(run, status);
-    copy_text(run->trouble, sizeof run->trouble, plain_error());
+    dlviz_printable(run->trouble, sizeof run->trouble, plain_error());
     warn(run, "%s; the training goes on, and the next epoch tries again", run->trouble);
     return true;
 }
@@ -214,7 +214,7 @@ static const char *choose_checkpoint(struct run *run, char path[PATH_SIZE]) {
     char sentence[1024];
     snprintf(path, PATH_SIZE, "%s.previous", newest);
     dlviz_status status = look_at(newest);
-    copy_text(sentence, sizeof sentence, plain_error());
+    dlviz_printable(sentence, sizeof sentence, plain_error());
     if (status == DLVIZ_OK || status == DLVIZ_ERROR_OUT_OF_MEMORY || look_at(path) != DLVIZ_OK)
         return newest;
     if (run->writes)

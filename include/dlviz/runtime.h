@@ -111,6 +111,20 @@ DLVIZ_CHECKED dlviz_status dlviz_set_file_limit(int64_t num_bytes);
 /** That limit; 0 where there is none. */
 DLVIZ_API int64_t dlviz_file_limit(void);
 
+/** Makes a text one line that a terminal or a log only shows, and returns `buffer`. It is for names
+ *  that come out of somebody else's files, such as those of a network's layers and classes:
+ *
+ *      char shown[200];
+ *      printf("%s\n", dlviz_printable(shown, sizeof shown, dlviz_network_class_name(net, 0)));
+ *
+ *  What dlviz_last_error() never gives, such as control characters, becomes '?'.
+ *  @param buffer  receives the text, with a final zero; it may be `text` itself
+ *  @param size    the bytes there are in `buffer`; what has no room is cut off between characters,
+ *                 and from 4 bytes on "…" stands in its place
+ *  @param text    NULL counts as an empty text
+ *  May be called from several threads. Returns "" where `buffer` is NULL or `size` is 0. */
+DLVIZ_API const char *dlviz_printable(char *buffer, size_t size, const char *text);
+
 typedef enum dlviz_log_level {
     DLVIZ_LOG_LEVEL_DEBUG = 0,
     DLVIZ_LOG_LEVEL_INFO = 1,

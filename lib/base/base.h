@@ -87,11 +87,7 @@ size_t dlz_utf8_size(const char *text, size_t rest);
 /* Whether a text is well-formed UTF-8. */
 bool dlz_is_utf8(const char *text);
 
-/* Makes a text one that a terminal, or a log of lines, only shows: '?' takes the place of each byte
- * that is no UTF-8, and of each control character, separator of lines and override of the direction
- * of text. */
-void dlz_make_printable(char *text);
-/* As dlz_vsnprintf, made printable; what has no room is cut off between characters. All sentences
+/* As dlz_vsnprintf, made printable (dlviz_printable); what has no room is cut off between characters. All sentences
  * and lines of the log are made here, so that whatever they name may come from a file. */
 void dlz_format_sentence(char *buffer, size_t size, const char *format, va_list arguments)
     DLZ_PRINTF(3, 0);

@@ -129,20 +129,32 @@ static bool acts(const unsigned char *s, size_t size) {
             (s[1] == 0x81 && s[2] >= 0xA6 && s[2] <= 0xA9));
 }
 
-void dlz_make_printable(char *text) {
-    char *to = text;
-    while (*text) {
-        size_t size = dlz_utf8_size(text, SIZE_MAX);
-        if (size == 0 || acts((const unsigned char *)text, size)) {
-            *to++ = '?';
-            text += size > 0 ? size : 1;
-        } else {
-            memmove(to, text, size);
-            to += size;
-            text += size;
+const char *dlviz_printable(char *buffer, size_t size, const char *text) {
+    static const char more[] = "…";
+    size_t used = 0, whole = 0; /* whole: up to where the mark of what is left out has room, too */
+    if (!buffer || size == 0)
+        return "";
+    for (text = text ? text : ""; *text;) {
+        size_t bytes = dlz_utf8_size(text, SIZE_MAX);
+        bool shown = bytes > 0 && !acts((const unsigned char *)text, bytes);
+        if (used + (shown ? bytes : 1) >= size) {
+            if (size >= sizeof more) {
+                memcpy(buffer + whole, more, sizeof more);
+                return buffer;
+            }
+            break;
         }
+        if (shown)
+            memmove(buffer + used, text, bytes);
+        else
+            buffer[used] = '?';
+        used += shown ? bytes : 1;
+        text += bytes > 0 ? bytes : 1;
+        if (used + sizeof more <= size)
+            whole = used;
     }
-    *to = '\0';
+    buffer[used] = '\0';
+    return buffer;
 }
 
 /* Takes away the beginning of a character whose end had no room. */
@@ -160,5 +172,5 @@ void dlz_format_sentence(char *buffer, size_t size, const char *format, va_list 
     int length = dlz_vsnprintf(buffer, size, format, arguments);
     if (length >= 0 && (size_t)length >= size)
         drop_half_character(buffer, strlen(buffer));
-    dlz_make_printable(buffer);
+    dlviz_printable(buffer, size, buffer);
 }

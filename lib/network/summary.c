@@ -27,7 +27,7 @@ static dlviz_status out_of_memory(void) {
 static bool append(table *t, char *row) {
     if (row) {
         row[strlen(row) - 1] = '\0';
-        dlz_make_printable(row);
+        dlviz_printable(row, strlen(row) + 1, row);
         strcat(row, "\n");
     }
     size_t size = row ? strlen(row) + 1 : 0;

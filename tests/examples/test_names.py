@@ -64,3 +64,27 @@ class Names(Case):
         process = run("dlviz-train", programs.data, "--out", "out2", "--layer", ACTS, *SHORT)
         self.expect_shown(process, SHOWN)
         self.assertNotEqual(process.returncode, 0)
+
+    def test_layers_of_a_model(self):
+        layers = [{"name": "features.0", "type": "conv2d",
+                   "settings": {"out_channels": 8, "kernel": [3, 3], "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1],
+                                "groups": 1, "bias": True}},
+                  {"name": "flat", "type": "flatten"},
+                  {"name": f"module.fc{ACTS}", "type": "linear", "settings": {"out_features": 10, "bias": True}}]
+        with open(path("net.json"), "w", encoding="utf-8") as file:
+            json.dump({"input": [1, 28, 28], "layers": layers}, file)
+        self.expect(0, run("dlviz-train", programs.data, "--out", "out", "--network", "net.json", *SHORT))
+        model = path("out", "model.safetensors")
+        self.expect_shown(self.expect(0, run("export_onnx", model, "model.onnx")), f'gives "module.fc{SHOWN}')
+        self.expect_shown(self.expect(0, run("finetune", model, programs.data, 200, 1)), f"left: fc{SHOWN}")
+
+    def test_classes(self):
+        """Of a folder of images, and of the model that has learned them."""
+        files.make_pictures(path("pictures"), 20, size=28, channels=1)
+        for name in os.listdir(path("pictures")):
+            os.rename(path("pictures", name), path("pictures", name + ACTS))
+        self.expect_shown(self.expect(0, run("dlviz-train", path("pictures"), "--out", "out", *SHORT)))
+        images = os.path.join(programs.data, "t10k-images-idx3-ubyte")
+        process = self.expect(0, run("predict", path("out", "model.safetensors"), images))
+        self.expect_shown(process, SHOWN)
+        self.assertEqual(len(process.stdout.split("\n")), 200 + 1)

@@ -45,7 +45,10 @@ void call_runtime(void) {
         require(CALL(dlviz_set_allocator(NULL, release_nothing, NULL)) != DLVIZ_OK,
                 "half an allocator");
         break;
-    default:
+    default: {
+        char shown[16] = "";
+        see_text(dlviz_printable(one_in(8) ? NULL : shown, (size_t)below((int)sizeof shown + 1),
+                                 dlviz_last_error()));
         see_text(dlviz_isa());
         see_text(dlviz_blas());
         see_text(dlviz_version());
@@ -53,6 +56,7 @@ void call_runtime(void) {
         require(dlviz_version_number() == DLVIZ_VERSION_NUMBER &&
                     dlviz_status_name((dlviz_status)an_int()) != NULL,
                 "names of everything");
+    }
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include <lapacke.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 typedef enum behavior {
@@ -21,7 +22,7 @@ typedef enum behavior {
 enum { DSTEMR, DSTEBZ, DSTEIN, DSTEDC, DSTEQR, DSTERF, ROUTINES };
 static struct {
     behavior behavior;
-    int calls;
+    atomic_int calls; /* by several threads */
 } routines[ROUTINES];
 
 static void all_are(behavior manner, int first, int last) {
@@ -30,7 +31,9 @@ static void all_are(behavior manner, int first, int last) {
 }
 
 static void all_are_honest(void) {
-    memset(routines, 0, sizeof routines);
+    all_are(HONEST, 0, ROUTINES - 1);
+    for (int i = 0; i < ROUTINES; i++)
+        routines[i].calls = 0;
 }
 
 /* True when the routine is to fail; counts the call. */

@@ -464,6 +464,32 @@ START_TEST(what_has_no_room_is_cut_between_characters) {
 }
 END_TEST
 
+/* Names that a program shows by itself: in whatever room there is, and in their own place. */
+START_TEST(a_name_is_made_printable) {
+    char shown[100];
+    for (int i = 0; i < NUM_BROUGHT; i++) {
+        ck_assert_ptr_eq(dlviz_printable(shown, sizeof shown, brought[i].said), shown);
+        ck_assert_str_eq(shown, brought[i].shown);
+        snprintf(shown, sizeof shown, "%s", brought[i].said);
+        ck_assert_str_eq(dlviz_printable(shown, strlen(shown) + 1, shown), brought[i].shown);
+        for (size_t size = 1; size <= strlen(brought[i].shown); size++) {
+            memset(shown, '!', sizeof shown);
+            dlviz_printable(shown, size, brought[i].said);
+            size_t length = strlen(shown), mark = size >= 4 ? 3 : 0;
+            ck_assert_uint_lt(length, size);
+            ck_assert(dlz_is_utf8(shown));
+            ck_assert(mark == 0 || strcmp(shown + length - mark, "…") == 0);
+            ck_assert_int_eq(strncmp(shown, brought[i].shown, length - mark), 0);
+            for (size_t k = size; k < sizeof shown; k++)
+                ck_assert_int_eq(shown[k], '!');
+        }
+    }
+    ck_assert_str_eq(dlviz_printable(shown, sizeof shown, NULL), "");
+    ck_assert_str_eq(dlviz_printable(shown, 0, "text"), "");
+    ck_assert_str_eq(dlviz_printable(NULL, 10, "text"), "");
+}
+END_TEST
+
 /* By each way that a name comes in: in the bytes of an array, the JSON of a table or a network, a
  * path. */
 START_TEST(files_bring_no_control_characters) {
@@ -500,11 +526,12 @@ END_TEST
 int main(void) {
     return run_tests(
         "sentences",
-        (const TTest *[]){
-            inputs_are_named, many_names_are_counted, a_vector_is_no_image,
-            files_of_other_kinds_are_recognized, weights_that_do_not_fit_are_told_early,
-            targets_of_another_kind, one_number_is_one_in_any_shape,
-            the_dimension_of_the_batch_is_missed, a_nan_is_in_the_validation_set, limits_are_told,
-            the_least_eps_makes_no_nan, a_sentence_is_one_line_of_text,
-            what_has_no_room_is_cut_between_characters, files_bring_no_control_characters, NULL});
+        (const TTest *[]){inputs_are_named, many_names_are_counted, a_vector_is_no_image,
+                          files_of_other_kinds_are_recognized,
+                          weights_that_do_not_fit_are_told_early, targets_of_another_kind,
+                          one_number_is_one_in_any_shape, the_dimension_of_the_batch_is_missed,
+                          a_nan_is_in_the_validation_set, limits_are_told,
+                          the_least_eps_makes_no_nan, a_sentence_is_one_line_of_text,
+                          what_has_no_room_is_cut_between_characters, a_name_is_made_printable,
+                          files_bring_no_control_characters, NULL});
 }
