@@ -64,6 +64,18 @@ void put_member(struct json_builder *json, const char *key, const char *object, 
 /* -- Writing -------------------------------------------------------------------------------------
  */
 
+/* Into memory that is there: where json_dumps lacks it for a key, it goes on without the key. */
+static char *dump(const json_t *value, size_t flags) {
+    size_t size = json_dumpb(value, NULL, 0, flags | DIGITS);
+    char *text = size > 0 ? malloc(size + 1) : NULL;
+    if (text && json_dumpb(value, text, size, flags | DIGITS) == size) {
+        text[size] = '\0';
+        return text;
+    }
+    free(text);
+    return NULL;
+}
+
 /* Jansson gives each value a line. A list's lines become one, or, where it has lists or objects, one for each of
  * them. Returns the end. */
 static char *join_lines(char *text) {
@@ -75,16 +87,17 @@ static char *join_lines(char *text) {
             continue;
         }
         const char *next = at + 1 + strspn(at + 1, " ");
-        bool closes = *next == ']' || *next == '}', holds = *next == '[' || *next == '{';
+        bool closes = *next == ']' || *next == '}', nested = *next == '[' || *next == '{';
         size_t indent = (size_t)(next - at - 1) + (closes ? 2 : 0); /* of what the bracket closes */
         if (at[-1] == '[' && joined == SIZE_MAX)
-            joined = indent + holds;
-        if (indent < joined)
+            joined = indent + nested;
+        if (indent < joined) {
             *to++ = '\n';
-        else if (at[-1] == ',')
-            *to++ = ' ';
-        if (indent >= joined)
+        } else {
+            if (at[-1] == ',')
+                *to++ = ' ';
             at = next - 1;
+        }
         if (closes && indent <= joined)
             joined = SIZE_MAX;
     }
@@ -92,7 +105,7 @@ static char *join_lines(char *text) {
 }
 
 dlviz_status write_json(const struct json_builder *json, const char *path) {
-    char *text = json->failed ? NULL : json_dumps(json->open[0], JSON_INDENT(2) | DIGITS);
+    char *text = json->failed ? NULL : dump(json->open[0], JSON_INDENT(2));
     if (!text)
         return dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "cannot write '%s': not enough memory", path);
     char *end = join_lines(text);
@@ -108,7 +121,7 @@ void release_json(struct json_builder *json) {
 }
 
 char *json_line(const json_t *value) {
-    return json_dumps(value, JSON_ENCODE_ANY | DIGITS);
+    return dump(value, JSON_ENCODE_ANY);
 }
 
 /* -- Reading -------------------------------------------------------------------------------------
@@ -136,7 +149,8 @@ dlviz_status parse_json(const char *name, const char *text, size_t size, json_t 
         return DLVIZ_OK;
     json_decref(*value);
     *value = NULL;
-    return memory_ended ? dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "'%s': not enough memory", name)
-                        : dlviz_fail(DLVIZ_ERROR_FORMAT, "'%s' is no JSON: line %d: %s", name,
-                                     error.line, error.text);
+    return memory_ended
+               ? dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "cannot read '%s': not enough memory", name)
+               : dlviz_fail(DLVIZ_ERROR_FORMAT, "cannot read '%s': line %d is no JSON: %s", name,
+                            error.line, error.text);
 }

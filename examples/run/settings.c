@@ -88,7 +88,8 @@ static dlviz_status compare(const char *path, const char *key, const json_t *the
     char *was = there ? json_line(there) : strdup("nothing"), *is = json_line(here);
     dlviz_status status = DLVIZ_OK;
     if (!was || !is)
-        status = dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "'%s': not enough memory", path);
+        status = dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "cannot resume from '%s': not enough memory",
+                            path);
     else if (strcmp(was, is) != 0)
         status =
             dlviz_fail(DLVIZ_ERROR_STATE, "cannot resume from '%s': %s: %s in the file and %s here",
@@ -103,7 +104,8 @@ static dlviz_status compare_all(const char *path, const json_t *there,
     const char *key;
     json_t *value;
     if (here->failed)
-        return dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "'%s': not enough memory", path);
+        return dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "cannot resume from '%s': not enough memory",
+                          path);
     json_object_foreach(here->open[0], key, value) {
         if (strcmp(key, KEPT) != 0)
             TRY(compare(path, key, json_object_get(there, key), value));
