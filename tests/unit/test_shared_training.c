@@ -362,8 +362,10 @@ START_TEST(no_memory_is_no_other_setting) {
             ranks_result results[2];
             j.failing++;
             ranks_run(2, train_short_of_json, &j, results);
-            if (j.left > 0)
+            if (j.left > 0) {
+                ck_assert_int_eq(results[0].status + results[1].status, 2 * DLVIZ_OK);
                 break;
+            }
             ck_assert_int_eq(results[1].status, DLVIZ_ERROR_OUT_OF_MEMORY);
             ck_assert_int_ne(results[0].status, DLVIZ_OK);
             ck_assert_msg(strstr(results[0].sentence, "rank 1 failed: out of memory"),
