@@ -184,13 +184,13 @@ static dlviz_status fill(const dlviz_trainer *trainer, dlviz_safetensors *set) {
 
 static dlviz_status require_same(dlviz_comm *comm, const char *who, const char *what,
                                  json_t *settings) {
-    char *text = settings ? json_dumps(settings, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *text = dlz_json_text(settings, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(settings);
     dlviz_status status = text ? DLVIZ_OK : dlz_fail_memory("settings", 0);
     status = dlz_comm_agree(comm, status);
     if (status == DLVIZ_OK)
         status = dlz_comm_require_same(comm, who, what, text);
-    free(text);
+    dlz_free(text);
     return status;
 }
 

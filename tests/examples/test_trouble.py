@@ -179,6 +179,14 @@ class Failures(Case):
                                      ("--train-limit", "400", ("samples to train on", "275 of mark"))):
             process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 2, option, value, "--resume")
             self.expect_line(1, process, "settings.json", "--force instead of --resume", *words)
+        settings = before["settings.json"]
+        for content, words in ((settings[:-20], ("cannot read", "line ", "no JSON")),
+                               (settings.replace(b"layer", b"Layer"), ("layer: nothing in the file", '"relu5" here')),
+                               (b"[]", ("layer: nothing in the file",)), (b"", ("cannot read", "no JSON"))):
+            files.write(os.path.join(out, "settings.json"), content)
+            process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 2, "--resume")
+            self.expect_line(1, process, "settings.json", "--force instead of --resume", *words)
+        files.write(os.path.join(out, "settings.json"), settings)
         files.write(os.path.join(out, "checkpoint.safetensors"), before["checkpoint.safetensors"][:-100])
         process = run(REPORT, "--data", programs.data, "--out", out, *SMALL, "--epochs", 2, "--resume")
         self.expect_line(1, process, "checkpoint.safetensors")

@@ -3,6 +3,7 @@
 #include "support/support.h"
 #include "support/ten_networks.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,6 +319,64 @@ START_TEST(other_settings_are_refused) {
 }
 END_TEST
 
+/* -- A rank whose memory ends --------------------------------------------------------------------
+ */
+
+enum { OFFSET = 16 }; /* what jansson gives back goes the same way */
+static _Thread_local long json_failing;
+
+static void *allocate_json(size_t size) {
+    if (json_failing > 0 && --json_failing == 0)
+        return NULL;
+    char *block = malloc(size + OFFSET);
+    return block ? block + OFFSET : NULL;
+}
+
+static void release_json(void *block) {
+    free((char *)block - OFFSET);
+}
+
+typedef struct short_of_json {
+    const setting *setting;
+    long failing, left; /* which allocation fails on rank 1; how many more it would have been */
+} short_of_json;
+
+static dlviz_status train_short_of_json(dlviz_comm *comm, void *user) {
+    short_of_json *j = user;
+    outcome out = {0};
+    bool odd = dlviz_comm_rank(comm) == 1;
+    json_failing = odd ? j->failing : 0;
+    dlviz_status status = train(j->setting, comm, &out);
+    if (odd)
+        j->left = json_failing;
+    free(out.states);
+    return status;
+}
+
+START_TEST(no_memory_is_no_other_setting) {
+    for (int i = 0; i < NETS; i++) {
+        const setting s = {.net = &nets[i], .batch = 16, .epochs = 1, .samples = 16};
+        short_of_json j = {.setting = &s};
+        json_set_alloc_funcs(allocate_json, release_json);
+        for (;;) {
+            ranks_result results[2];
+            j.failing++;
+            ranks_run(2, train_short_of_json, &j, results);
+            if (j.left > 0) {
+                ck_assert_int_eq(results[0].status + results[1].status, 2 * DLVIZ_OK);
+                break;
+            }
+            ck_assert_int_eq(results[1].status, DLVIZ_ERROR_OUT_OF_MEMORY);
+            ck_assert_int_ne(results[0].status, DLVIZ_OK);
+            ck_assert_msg(strstr(results[0].sentence, "rank 1 failed: out of memory"),
+                          "%s, allocation %ld: %s", s.net->name, j.failing, results[0].sentence);
+        }
+        json_set_alloc_funcs(malloc, free);
+        ck_assert_int_gt(j.failing, 50);
+    }
+}
+END_TEST
+
 /* -- A rank that fails ---------------------------------------------------------------------------
  */
 
@@ -494,6 +553,7 @@ int main(void) {
                                   same_bits_of_constant_inputs,
                                   same_bits_of_known_networks,
                                   other_settings_are_refused,
+                                  no_memory_is_no_other_setting,
                                   after_a_failure_weights_are_not_made_up,
                                   weights_are_gathered_amid_an_epoch,
                                   NULL};
