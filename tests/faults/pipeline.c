@@ -39,11 +39,11 @@
 enum { MOST_FILES = 12, MOST_CALLS = 64, MOST_FAULTS = 256, SECONDS = 120 };
 
 static const stage *const stages[] = {
-    &tables_stage,    &folder_stage,         &dataset_stage,     &network_stage,
-    &training_stage,  &early_stopping_stage, &checkpoint_stage,  &files_stage,
-    &inference_stage, &attribution_stage,    &threads_stage,     &pca_stage,
-    &batches_stage,   &neighbors_stage,      &tsne_stage,        &film_stage,
-    &page_stage,      &figures_stage,        &first_figure_stage};
+    &tables_stage,    &folder_stage,         &dataset_stage,      &network_stage,
+    &training_stage,  &early_stopping_stage, &checkpoint_stage,   &files_stage,
+    &inference_stage, &attribution_stage,    &threads_stage,      &pca_stage,
+    &batches_stage,   &neighbors_stage,      &tsne_stage,         &film_stage,
+    &page_stage,      &figures_stage,        &first_figure_stage, &letters_stage};
 enum { NUM_STAGES = sizeof stages / sizeof *stages };
 
 static struct {
@@ -325,7 +325,7 @@ static long choose(long i, long tried, long count) {
 }
 
 static bool is_drawn(const stage *s) {
-    return s == &figures_stage || s == &first_figure_stage;
+    return s == &figures_stage || s == &first_figure_stage || s == &letters_stage;
 }
 
 static bool begins_with_any(const char *text, const char *const *beginnings) {
