@@ -63,12 +63,27 @@ static bool same_rule_files(FcConfig *first, FcConfig *second) {
 #endif
 }
 
+/* FcPatternEqual crashes on fonts of two caches (fontconfig 2.14): these are compared without it. */
+static bool same_font(const FcPattern *first, const FcPattern *second) {
+    FcChar8 *files[2] = {NULL, NULL};
+    int indexes[2] = {0, 0};
+    const FcPattern *const fonts[] = {first, second};
+    if (first == second)
+        return true;
+    for (int i = 0; i < 2; i++)
+        if (FcPatternGetString(fonts[i], FC_FILE, 0, &files[i]) != FcResultMatch ||
+            FcPatternGetInteger(fonts[i], FC_INDEX, 0, &indexes[i]) != FcResultMatch)
+            return false;
+    return FcStrCmp(files[0], files[1]) == 0 && indexes[0] == indexes[1] &&
+           FcPatternHash(first) == FcPatternHash(second);
+}
+
 static bool same_fonts(const FcFontSet *first, const FcFontSet *second) {
     if (!first || !second)
         return first == second;
     bool same = first->nfont == second->nfont;
     for (int i = 0; i < first->nfont && same; i++)
-        same = FcPatternEqual(first->fonts[i], second->fonts[i]);
+        same = same_font(first->fonts[i], second->fonts[i]);
     return same;
 }
 
@@ -138,7 +153,10 @@ static bool same_answer(FcConfig *first, FcConfig *second, int weight, bool all_
         answers[i] = answer(configs[i], requests[i]);
         same = answers[i];
     }
-    same = same && FcPatternEqual(requests[0], requests[1]) && same_fonts(answers[0], answers[1]);
+    same =
+        same && FcPatternEqual(requests[0], requests[1]) && answers[0]->nfont == answers[1]->nfont;
+    for (int i = 0; same && i < answers[0]->nfont; i++)
+        same = FcPatternEqual(answers[0]->fonts[i], answers[1]->fonts[i]);
     for (int i = 0; i < 2; i++) {
         if (requests[i])
             FcPatternDestroy(requests[i]);
@@ -185,12 +203,14 @@ static dlviz_status settle(FcConfig **config) {
 }
 
 /* The current settings, with a reference. Those that are there already, the program's own among
- * them, are taken as they are: nothing is read then, and errno stays what it is. */
+ * them, are taken as they are: nothing is read then, and errno stays what it is. A reading changes it,
+ * for not all that fontconfig looks for is there; and where no call failed, none lacked memory. */
 static dlviz_status find_settings(FcConfig **out) {
+    const int untouched = EDOM; /* which no call for files or memory sets */
     pthread_mutex_lock(&current.lock);
-    errno = 0;
+    errno = untouched;
     FcConfig *config = FcConfigReference(NULL);
-    if (errno != 0)
+    if (errno != untouched)
         current.doubtful = true;
     dlviz_status status = config ? DLVIZ_OK : lacks_memory();
     if (config && current.doubtful) {

@@ -335,11 +335,12 @@ static bool begins_with_any(const char *text, const char *const *beginnings) {
     return false;
 }
 
-/* fontconfig goes on with NULL, cairo too, in pixman, or jumps to where it no longer is, and GLib has to have its
- * threads. It has to be they: whoever else crashes, the library above all, is wrong. */
+/* fontconfig goes on with NULL, or gives it to Pango, which does; cairo too, in pixman, or it jumps to where it no longer
+ * is, and GLib has to have its threads. It has to be they: whoever else crashes, the library above all, is wrong. */
 static bool was_ended(const fault *f, const stage *s) {
     static const char *const without_memory[] = {"libcairo.so.2 ", "libpixman-1.so.0 ",
-                                                 "libfontconfig.so.1 ", NULL};
+                                                 "libfontconfig.so.1 ", "libpangoft2-1.0.so.0 ",
+                                                 NULL};
     static const char *const without_threads[] = {"libglib-2.0.so.0 ", NULL};
     bool memory =
         strcmp(f->call, "malloc") == 0 && (shared->signal == SIGABRT || shared->signal == SIGSEGV);
