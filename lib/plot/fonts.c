@@ -5,6 +5,7 @@
  * compared with what a second reading gives. */
 #include "plot/fonts.h"
 #include "base/base.h"
+#include "base/fork.h"
 
 #include <errno.h>
 #include <fontconfig/fontconfig.h>
@@ -16,6 +17,12 @@ static struct {
     pthread_mutex_t lock;
     bool doubtful;
 } current = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void after_fork(void) {
+    pthread_mutex_init(&current.lock, NULL);
+}
+
+DLZ_AFTER_FORK(after_fork)
 
 /* ---- Comparing ------------------------------------------------------------------------------- */
 
@@ -207,6 +214,7 @@ static dlviz_status settle(FcConfig **config) {
  * for not all that fontconfig looks for is there; and where no call failed, none lacked memory. */
 static dlviz_status find_settings(FcConfig **out) {
     const int untouched = EDOM; /* which no call for files or memory sets */
+    DLZ_WATCH_FORKS();
     pthread_mutex_lock(&current.lock);
     errno = untouched;
     FcConfig *config = FcConfigReference(NULL);

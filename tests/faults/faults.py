@@ -78,7 +78,7 @@ PATIENT = ("report_lr1e-6_1epoch", "dlviz-train", "dlviz-embed", "dlviz-compare"
 # valgrind shows pixman_image_unref read, count down and write the count of an image of 264 bytes that the same function
 # has freed. In cairo-image-compositor.c (1.16.0, and still 1.17.4), where pixman_image_create_bits gives no mask,
 # inplace_renderer_init lets go of r->src, but leaves the pointer there, and span_renderer_fini lets go of it once more.
-# Every translucent shape of a PNG is drawn there, text aside; what is opaque is not, nor what SVG and PDF hold.
+# Translucent shapes of a PNG are drawn there.
 # What cairo asks for itself does fail; where its polygons are made of edges, it ends the process too, by a jump to a
 # function that has returned (cairo 1.16), and it goes on with copies of pictures, and pictures of letters, that are
 # none. So does fontconfig where what it calls lacks memory. Without a thread GLib ends it as well. It must be they
