@@ -2,7 +2,9 @@
  * folder, and says so on standard error alone; what it has read it keeps for as long as the process
  * lives. All figures would then be drawn in other fonts. errno tells only that some call has failed,
  * for files that are looked for and missing take the place of ENOMEM in it; so what was read is
- * compared with what a second reading gives. */
+ * compared with what a second reading gives. Files, folders and fonts are compared one by one, rules
+ * by what they make of requests for a figure's text, for fontconfig does not show them: one that makes
+ * nothing of these, such as a rule for a single size, could still be missing. */
 #include "plot/fonts.h"
 #include "base/base.h"
 #include "base/fork.h"
