@@ -1,10 +1,11 @@
-/* Where fontconfig lacks memory while it reads its settings, it leaves out the rule, the file or the
- * folder, and says so on standard error alone; what it has read it keeps for as long as the process
- * lives. All figures would then be drawn in other fonts. errno tells only that some call has failed,
- * for files that are looked for and missing take the place of ENOMEM in it; so what was read is
- * compared with what a second reading gives. Files, folders and fonts are compared one by one, rules
- * by what they make of requests for a figure's text, for fontconfig does not show them: one that makes
- * nothing of these, such as a rule for a single size, could still be missing. */
+/* Where fontconfig lacks memory while it reads its settings, it leaves out the rule, the file or
+ * the folder, and says so on standard error alone; what it has read it keeps for as long as the
+ * process lives. All figures would then be drawn in other fonts. errno tells only that some call
+ * has failed, for files that are looked for and missing take the place of ENOMEM in it; so what
+ * was read is compared with what a second reading gives. Files, folders and fonts are compared
+ * one by one, rules by what they make of requests for a figure's text, for fontconfig does not
+ * show them: one that makes nothing of these, such as a rule for a single size, could still be
+ * missing. */
 #include "plot/fonts.h"
 #include "base/base.h"
 #include "base/fork.h"
@@ -72,7 +73,8 @@ static bool same_rule_files(FcConfig *first, FcConfig *second) {
 #endif
 }
 
-/* FcPatternEqual crashes on fonts of two caches (fontconfig 2.14): these are compared without it. */
+/* FcPatternEqual crashes on fonts of two caches (fontconfig 2.14): these are compared without
+ * it. */
 static bool same_font(const FcPattern *first, const FcPattern *second) {
     FcChar8 *files[2] = {NULL, NULL};
     int indexes[2] = {0, 0};
@@ -125,8 +127,8 @@ static FcPattern *make_request(int weight, bool all_languages) {
     return NULL;
 }
 
-/* Which fonts a request comes to, by the rules for requests, and how the first of them are drawn, by
- * those for fonts. */
+/* Which fonts a request comes to, by the rules for requests, and how the first of them are
+ * drawn, by those for fonts. */
 static FcFontSet *answer(FcConfig *config, FcPattern *request) {
     enum { MOST = 4 };
     FcFontSet *answers = FcFontSetCreate(), *sorted = NULL;
@@ -212,8 +214,9 @@ static dlviz_status settle(FcConfig **config) {
 }
 
 /* The current settings, with a reference. Those that are there already, the program's own among
- * them, are taken as they are: nothing is read then, and errno stays what it is. A reading changes it,
- * for not all that fontconfig looks for is there; and where no call failed, none lacked memory. */
+ * them, are taken as they are: nothing is read then, and errno stays what it is. A reading
+ * changes it, for not all that fontconfig looks for is there; and where no call failed, none
+ * lacked memory. */
 static dlviz_status find_settings(FcConfig **out) {
     const int untouched = EDOM; /* which no call for files or memory sets */
     DLZ_WATCH_FORKS();
