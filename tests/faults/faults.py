@@ -73,7 +73,7 @@ OF_STREAMS = ["ENOSPC", "EIO", "EPIPE", "EAGAIN", "EINTR", "short", "zero", "ful
 PATIENT = ("report_lr1e-6_1epoch", "dlviz-train", "dlviz-embed", "dlviz-compare")
 # GLib ends the process where it lacks memory, and so do Pango and HarfBuzz, whose objects are GLib's, and fontconfig,
 # by assertions and by NULL pointers that it goes on with (SECURITY.md). What they ask for does not fail here, but for
-# what fontconfig reads its settings with. What it asks for in a thread that Pango has begun leaves no errno behind where
+# what fontconfig reads its settings with. What it asks for in a thread that Pango has begun leaves no errno where
 # the library could look: letters may come out otherwise, and nothing tells. Nor does what the walking program itself
 # asks for fail, which `alloc` is about.
 # Nor does what pixman asks for. cairo writes to freed memory then, and after that a crash may come anywhere, or none:
