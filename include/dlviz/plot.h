@@ -25,7 +25,10 @@
  * Where no font is installed no figure is drawn: that is DLVIZ_ERROR_UNSUPPORTED, with a sentence.
  * GLib, which Pango is made of, ends the process where it gets no memory; so a figure is refused
  * with DLVIZ_ERROR_OUT_OF_MEMORY where less than 8 MiB of memory or 320 MiB of addresses (32 MiB on
- * 32-bit machines) are left to the process.
+ * 32-bit machines) are left to the process. Unless the program has had fontconfig read its
+ * settings, the first figure does, twice, to notice what was left out for want of memory, and a
+ * third time where the two differ. Where no two agree, that is DLVIZ_ERROR_OUT_OF_MEMORY as well,
+ * and the next figure tries again.
  *
  * In a build without cairo and Pango, the functions that create a figure or plot at once return
  * DLVIZ_ERROR_UNSUPPORTED. */

@@ -4,6 +4,7 @@
  * some. */
 #include "plot/type.h"
 #include "base/base.h"
+#include "plot/fonts.h"
 
 #include <errno.h>
 #include <fontconfig/fontconfig.h>
@@ -72,46 +73,6 @@ static dlviz_status begin_a_thread(void) {
     }
     pthread_join(thread, NULL);
     return DLVIZ_OK;
-}
-
-/* ---- Is there a font? ------------------------------------------------------------------------ */
-
-/* Pango draws with outlines, and without any it ends the process. */
-static bool has_outlines(const FcPattern *font) {
-    FcChar8 *format = NULL;
-    FcBool scalable = FcFalse;
-    return FcPatternGetString(font, FC_FONTFORMAT, 0, &format) == FcResultMatch &&
-           (strcmp((const char *)format, "TrueType") == 0 ||
-            strcmp((const char *)format, "CFF") == 0) &&
-           FcPatternGetBool(font, FC_SCALABLE, 0, &scalable) == FcResultMatch && scalable;
-}
-
-static dlviz_status find_any_font(void) {
-    errno = 0;
-    FcConfig *config = FcConfigReference(NULL);
-    bool lacked_memory = !config || errno == ENOMEM;
-    if (lacked_memory) {
-        /* What it left out would be missing in all drawings to come: the next one reads it again. */
-        if (config)
-            FcConfigDestroy(config);
-        FcInitReinitialize();
-        return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
-                        "out of memory while fontconfig looked for fonts");
-    }
-    static const FcSetName names[] = {FcSetSystem, FcSetApplication};
-    bool found = false;
-    for (int i = 0; i < 2 && !found; i++) {
-        const FcFontSet *set = FcConfigGetFonts(config, names[i]);
-        for (int k = 0; set && k < set->nfont && !found; k++)
-            found = has_outlines(set->fonts[k]);
-    }
-    FcConfigDestroy(config);
-    if (found)
-        return DLVIZ_OK;
-    return dlz_fail(
-        DLVIZ_ERROR_UNSUPPORTED,
-        "no font is installed that a figure's text could be drawn with; any TrueType or "
-        "OpenType font that fontconfig finds will do (Debian: fonts-dejavu-core)");
 }
 
 /* ---- Languages ------------------------------------------------------------------------------- */
@@ -232,7 +193,7 @@ dlviz_status dlz_type_create(dlz_type **out) {
     *out = NULL;
     DLZ_TRY(check_memory());
     DLZ_TRY(begin_a_thread());
-    DLZ_TRY(find_any_font());
+    DLZ_TRY(dlz_fonts_find());
     dlz_type *type = dlz_alloc_zero(sizeof *type);
     if (!type)
         return dlz_fail_memory("the text of a figure", sizeof *type);

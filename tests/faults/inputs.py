@@ -39,8 +39,32 @@ def make_small_images(path):
     files.write(path, struct.pack(">4i", 0x803, 5, 8, 8) + noise.randbytes(5 * 64))
 
 
+SETTINGS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+  {}
+</fontconfig>
+"""
+SLANT = """<match target="font"><edit name="matrix" mode="assign"><times>
+    <name>matrix</name>
+    <matrix><double>1</double><double>0.02</double><double>0</double><double>1</double></matrix>
+  </times></edit></match>"""
+
+
+def make_font_settings(folder):
+    """fonts.conf, and a dozen files in rules/: without one of them, whichever, letters are less slanted."""
+    rules = os.path.join(folder, "rules")
+    os.makedirs(rules)
+    for i in range(12):
+        files.write(os.path.join(rules, f"{10 + i}-slant.conf"), SETTINGS.format(SLANT).encode())
+    places = [rules, os.path.join(folder, "missing")]  # what is missing sets errno anew
+    parts = ["<dir>/usr/share/fonts</dir>", "<cachedir>/var/cache/fontconfig</cachedir>",
+             *(f'<include ignore_missing="yes">{os.path.abspath(place)}</include>' for place in places)]
+    files.write(os.path.join(folder, "fonts.conf"), SETTINGS.format("\n  ".join(parts)).encode())
+
+
 def make_pipeline_inputs(folder):
-    """images.idx, labels.idx, both packed, table.csv, array.npy, arrays.npz, pictures/."""
+    """images.idx, labels.idx, both packed, table.csv, array.npy, arrays.npz, pictures/, fonts/."""
     os.makedirs(folder)
     images, labels = files.make_images(6, seed=1)
     for name, content in (("images.idx", files.idx_images(images)), ("labels.idx", files.idx_labels(labels))):
@@ -55,4 +79,5 @@ def make_pipeline_inputs(folder):
         archive.writestr(zipfile.ZipInfo("other.npy"), npy_bytes(rows[:2]), zipfile.ZIP_STORED)
     files.write(os.path.join(folder, "arrays.npz"), packed.getvalue())
     files.make_pictures(os.path.join(folder, "pictures"), 2, size=16)
+    make_font_settings(os.path.join(folder, "fonts"))
     return folder

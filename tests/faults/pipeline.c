@@ -39,11 +39,11 @@
 enum { MOST_FILES = 12, MOST_CALLS = 64, MOST_FAULTS = 256, SECONDS = 120 };
 
 static const stage *const stages[] = {
-    &tables_stage,    &folder_stage,         &dataset_stage,     &network_stage,
-    &training_stage,  &early_stopping_stage, &checkpoint_stage,  &files_stage,
-    &inference_stage, &attribution_stage,    &threads_stage,     &pca_stage,
-    &batches_stage,   &neighbors_stage,      &tsne_stage,        &film_stage,
-    &page_stage,      &figures_stage,        &first_figure_stage};
+    &tables_stage,    &folder_stage,         &dataset_stage,      &network_stage,
+    &training_stage,  &early_stopping_stage, &checkpoint_stage,   &files_stage,
+    &inference_stage, &attribution_stage,    &threads_stage,      &pca_stage,
+    &batches_stage,   &neighbors_stage,      &tsne_stage,         &film_stage,
+    &page_stage,      &figures_stage,        &first_figure_stage, &letters_stage};
 enum { NUM_STAGES = sizeof stages / sizeof *stages };
 
 static struct {
@@ -325,7 +325,7 @@ static long choose(long i, long tried, long count) {
 }
 
 static bool is_drawn(const stage *s) {
-    return s == &figures_stage || s == &first_figure_stage;
+    return s == &figures_stage || s == &first_figure_stage || s == &letters_stage;
 }
 
 static bool begins_with_any(const char *text, const char *const *beginnings) {
@@ -335,11 +335,12 @@ static bool begins_with_any(const char *text, const char *const *beginnings) {
     return false;
 }
 
-/* fontconfig goes on with NULL, cairo too, in pixman, or jumps to where it no longer is, and GLib has to have its
- * threads. It has to be they: whoever else crashes, the library above all, is wrong. */
+/* fontconfig goes on with NULL, or gives it to Pango, which does; cairo too, in pixman, or it jumps to where it no longer
+ * is, and GLib has to have its threads. It has to be they: whoever else crashes, the library above all, is wrong. */
 static bool was_ended(const fault *f, const stage *s) {
     static const char *const without_memory[] = {"libcairo.so.2 ", "libpixman-1.so.0 ",
-                                                 "libfontconfig.so.1 ", NULL};
+                                                 "libfontconfig.so.1 ", "libpangoft2-1.0.so.0 ",
+                                                 NULL};
     static const char *const without_threads[] = {"libglib-2.0.so.0 ", NULL};
     bool memory =
         strcmp(f->call, "malloc") == 0 && (shared->signal == SIGABRT || shared->signal == SIGSEGV);

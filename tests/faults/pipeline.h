@@ -42,7 +42,7 @@ typedef struct stage {
 extern const stage tables_stage, folder_stage, dataset_stage, network_stage, training_stage,
     checkpoint_stage, early_stopping_stage, files_stage, inference_stage, attribution_stage,
     pca_stage, batches_stage, neighbors_stage, tsne_stage, film_stage, page_stage, figures_stage,
-    first_figure_stage, threads_stage;
+    first_figure_stage, letters_stage, threads_stage;
 
 /* -- What stages share (pipeline_common.c) -- */
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { POINTS = 24 };
 
@@ -154,3 +155,25 @@ const stage figures_stage = {"figures",    prepare_figures, run_figures,
 static const char *const first_figure_files[] = {"scatter.png", "scatter.svg", "scatter.pdf", NULL};
 const stage first_figure_stage = {"first figure", make_figure_data, run_scatter,
                                   note_figures,   release_figures,  first_figure_files};
+
+/* -- Letters: with the settings of fontconfig that inputs.py writes, each of whose files slants them a bit more -- */
+
+static void prepare_letters(void) {
+    make_figure_data();
+    char *settings = realpath(input_path("fonts/fonts.conf"), NULL);
+    if (!settings || setenv("FONTCONFIG_FILE", settings, 1) != 0)
+        abort();
+    free(settings);
+}
+
+static dlviz_status run_letters(attempt *a) {
+    STEP(a, dlviz_figure_create_scatter(&f.bare, f.map, NULL));
+    STEP(a, dlviz_figure_set_size(f.bare, 200, 200));
+    STEP(a, dlviz_figure_set_title(f.bare, "letters"));
+    STEP(a, dlviz_figure_write(f.bare, output_path("letters.png")));
+    return DLVIZ_OK;
+}
+
+static const char *const letters_files[] = {"letters.png", NULL};
+const stage letters_stage = {"letters",    prepare_letters, run_letters,
+                             note_figures, release_figures, letters_files};
