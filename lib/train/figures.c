@@ -72,6 +72,12 @@ dlviz_status dlz_trainer_name_figures(dlviz_trainer *trainer) {
         return dlz_fail_memory("the names of figures", 0);
     }
     release_names(trainer->figure_names, trainer->num_figures);
+    if (p.count != trainer->num_figures) {
+        /* Room for rows of another length, from epochs before an earlier checkpoint was loaded. */
+        dlz_free(trainer->history);
+        trainer->history = NULL;
+        trainer->capacity = 0;
+    }
     trainer->figure_names = names;
     trainer->num_figures = p.count;
     return DLVIZ_OK;
