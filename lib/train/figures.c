@@ -274,6 +274,7 @@ dlviz_status dlz_trainer_record(dlviz_trainer *trainer, double *loss) {
     double *row = trainer->history + (int64_t)trainer->num_epochs * trainer->num_figures;
     for (int i = 0; i < p.count; i++)
         row[i] = current(trainer, &p, i);
+    row[LEARNING_RATE] = trainer->event.learning_rate; /* a callback may have changed it since */
     *loss = row[TRAIN_LOSS];
     if (!trainer->validation)
         return DLVIZ_OK;

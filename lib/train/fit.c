@@ -266,8 +266,11 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
         return dlz_comm_fail(trainer->comm, dlz_fail_memory("the order of an epoch",
                                                             (uint64_t)samples * sizeof *order));
     trainer->fitting = true;
-    trainer->event = (dlviz_trainer_event){.trainer = trainer, .gradient_norm = NAN};
-    trainer->event.learning_rate = dlviz_optimizer_learning_rate(trainer->optimizer);
+    /* That of the last step where an epoch is under way, whose last step it may have been. */
+    double rate = trainer->batches_done > 0 ? trainer->event.learning_rate
+                                            : dlviz_optimizer_learning_rate(trainer->optimizer);
+    trainer->event =
+        (dlviz_trainer_event){.trainer = trainer, .gradient_norm = NAN, .learning_rate = rate};
     dlviz_dataset *held = dlz_dataset_hold(train);
     trainer->train = held;
     dlz_plans_share(&trainer->network->plans, trainer->comm);
