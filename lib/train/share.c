@@ -95,18 +95,22 @@ static unsigned long digest_frozen(const dlviz_network *network) {
  * set it. */
 static void describe_steps(const dlviz_trainer *trainer, char *text, size_t size) {
     const dlviz_optimizer *optimizer = trainer->optimizer;
+    const dlz_stopping *stopping = &trainer->stopping;
     snprintf(
         text, size,
         "learning rate %.17g, weight decay %.17g, %lld batches of %lld a step, clip norm %.17g "
-        "and value %.17g, averaging %.17g, patience %lld, frozen states %08lx",
+        "and value %.17g, averaging %.17g, patience %lld, threshold %.17g, direction %d, "
+        "frozen states %08lx, %lld samples for validation",
         dlviz_optimizer_learning_rate(optimizer), dlviz_optimizer_weight_decay(optimizer),
         (long long)trainer->accumulation.batches, (long long)trainer->batch_size,
         trainer->clip_norm, trainer->clip_value, trainer->averaging.decay,
-        (long long)trainer->stopping.patience, digest_frozen(trainer->network));
+        stopping->figure ? (long long)stopping->patience : 0, stopping->threshold,
+        (int)stopping->better, digest_frozen(trainer->network),
+        (long long)(trainer->validation ? dlviz_dataset_num_samples(trainer->validation) : 0));
 }
 
 dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, const char *who, bool *go_on) {
-    char text[400];
+    char text[512];
     int64_t all[DLZ_LEAVES];
     int ranks = dlz_comm_size(trainer->comm);
     if (ranks == 1)

@@ -484,6 +484,17 @@ static void clip(const meddler *m) {
     ck_ok(dlviz_trainer_set_clip_value(m->trainer, 0.5));
 }
 
+static void validate(const meddler *m) {
+    const variety plain = {.layers = add_plain, .targets = CLASSES, .samples = 16};
+    dlviz_dataset *dataset = new_dataset(&plain, plain.samples, 6);
+    ck_ok(dlviz_trainer_set_validation(m->trainer, dataset));
+    dlviz_dataset_destroy(dataset);
+}
+
+static void stop_early(const meddler *m) {
+    ck_ok(dlviz_trainer_set_early_stopping(m->trainer, "train_loss", DLVIZ_BETTER_LOWER, 1));
+}
+
 static void freeze(const meddler *m) {
     ck_ok(dlviz_network_freeze(m->network, "l1.*"));
 }
@@ -506,9 +517,9 @@ static const struct meddling {
     int64_t batches;
     const char *told;
 } meddlings[] = {
-    {set_rate, 2, "rate 0.25"},      {set_decay, 2, "decay 0.125"}, {clip, 2, "value 0.5"},
-    {freeze, 2, "frozen"},           {set_states, 6, "parameters"}, {set_factor, 6, "parameters"},
-    {NULL, 1, "learning rate 0.75"},
+    {set_rate, 2, "rate 0.25"},    {set_decay, 2, "decay 0.125"}, {clip, 2, "value 0.5"},
+    {freeze, 2, "frozen"},         {stop_early, 2, "patience 1"}, {validate, 2, "16 samples"},
+    {set_states, 6, "parameters"}, {set_factor, 6, "parameters"}, {NULL, 1, "learning rate 0.75"},
 };
 enum { MEDDLINGS = sizeof meddlings / sizeof *meddlings };
 
