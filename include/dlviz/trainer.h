@@ -93,8 +93,11 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_clear_schedule(dlviz_trainer *trainer);
 /** Processes that train together: each rank makes the same trainer, with the same settings on
  *  the same network and datasets, and makes the same calls. Where no rank is to hold all samples,
  *  dlviz_dataset_join makes one dataset of what each has, or all map the same files. Callbacks
- *  that end the fit or change something do the same everywhere. Each batch is shared out; all
- *  ranks come to the same parameters and figures, to the bit, as one process does.
+ *  that change something, and schedules of your own, do the same everywhere: where they do not,
+ *  dlviz_trainer_fit fails with a sentence that names what differs, after the batch (learning rate,
+ *  weight decay, clipping, averaging, patience, what is frozen) or before the next epoch (all else,
+ *  the states too). Each batch is shared out; all ranks come to the same parameters and figures, to
+ *  the bit, as one process does.
  *
  *  A batch of a multiple of 8 samples is cut into eighths, of which each rank has some: 1 to 8
  *  ranks can share it, and 1, 2, 4 or 8 do so evenly. Other batches, such as the last of an epoch,

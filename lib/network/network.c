@@ -296,6 +296,19 @@ const dlz_shape *dlz_network_output(const dlviz_network *network) {
     return &network->graph.nodes[network->graph.num_nodes - 1].out;
 }
 
+/* Marks all layers as built: their settings are fixed. */
+static void mark_layers(const dlviz_network *network, bool built) {
+    for (int i = 0; i < network->graph.num_nodes; i++)
+        network->graph.nodes[i].layer->built = built;
+}
+
+static dlviz_status lay_out(dlviz_network *network) {
+    DLZ_TRY(dlz_graph_infer(&network->graph));
+    DLZ_TRY(dlz_loss_check_set_weights(network->loss, "dlviz_network_build",
+                                       dlz_network_output(network)));
+    return count_states(network);
+}
+
 dlviz_status dlz_network_lay_out(dlviz_network *network) {
     if (network->graph.num_nodes == 0)
         return dlz_fail(DLVIZ_ERROR_STATE, "dlviz_network_build: the network has no layers");
@@ -304,17 +317,17 @@ dlviz_status dlz_network_lay_out(dlviz_network *network) {
         if (node->layer->error != DLVIZ_OK) /* of a setter, since it was added */
             return dlz_fail(node->layer->error, "layer '%s': %s", node->name, node->layer->message);
     }
-    DLZ_TRY(dlz_graph_infer(&network->graph));
-    DLZ_TRY(dlz_loss_check_set_weights(network->loss, "dlviz_network_build",
-                                       dlz_network_output(network)));
-    return count_states(network);
+    /* A layer of the user's own is asked below, and could set others whose shapes are known. */
+    mark_layers(network, true);
+    dlviz_status status = lay_out(network);
+    if (status != DLVIZ_OK)
+        mark_layers(network, false);
+    return status;
 }
 
 dlviz_status dlz_network_complete(dlviz_network *network) {
     DLZ_TRY(allocate_states(network));
     DLZ_TRY(dlz_network_summarize(network));
-    for (int i = 0; i < network->graph.num_nodes; i++)
-        network->graph.nodes[i].layer->built = true;
     network->built = true;
     return DLVIZ_OK;
 }
@@ -332,6 +345,7 @@ dlviz_status dlviz_network_build(dlviz_network *network, uint64_t seed) {
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network is built already", __func__);
     if (network->building)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network is being built", __func__);
+    DLZ_USE_NETWORK(__func__, network);
     network->building = true;
     if (network->error == DLVIZ_OK)
         keep_error(network, build(network, seed));

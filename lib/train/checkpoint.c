@@ -428,6 +428,7 @@ static void apply(dlviz_trainer *trainer, contents *c) {
     trainer->train_mark = state->train_mark;
     trainer->optimizer->steps = state->optimizer_steps;
     trainer->optimizer->learning_rate = state->learning_rate;
+    trainer->event.learning_rate = state->learning_rate;
     if (c->memory)
         dlz_schedule_take_words(trainer->schedule, c->memory->data);
     apply_copies(trainer, c);

@@ -72,6 +72,12 @@ dlviz_status dlz_trainer_name_figures(dlviz_trainer *trainer) {
         return dlz_fail_memory("the names of figures", 0);
     }
     release_names(trainer->figure_names, trainer->num_figures);
+    if (p.count != trainer->num_figures) {
+        /* Room for rows of another length, from epochs before an earlier checkpoint was loaded. */
+        dlz_free(trainer->history);
+        trainer->history = NULL;
+        trainer->capacity = 0;
+    }
     trainer->figure_names = names;
     trainer->num_figures = p.count;
     return DLVIZ_OK;
@@ -268,6 +274,7 @@ dlviz_status dlz_trainer_record(dlviz_trainer *trainer, double *loss) {
     double *row = trainer->history + (int64_t)trainer->num_epochs * trainer->num_figures;
     for (int i = 0; i < p.count; i++)
         row[i] = current(trainer, &p, i);
+    row[LEARNING_RATE] = trainer->event.learning_rate; /* a callback may have changed it since */
     *loss = row[TRAIN_LOSS];
     if (!trainer->validation)
         return DLVIZ_OK;

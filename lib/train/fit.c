@@ -135,7 +135,7 @@ static dlviz_status call_back(dlviz_trainer *trainer, const char *where, dlviz_t
     *go_on = !function || function(&trainer->event, user);
     if (trainer->destroyed)
         return dlz_fail(DLVIZ_CANCELLED, FIT ": the %s callback destroyed the trainer", where);
-    return dlz_trainer_agree_on(trainer, go_on);
+    return dlz_trainer_agree_on(trainer, FIT, go_on);
 }
 
 /* Validation, schedule, history: everything that an epoch ends with. */
@@ -243,8 +243,11 @@ static dlviz_status check_mark(const dlviz_trainer *trainer, const dlviz_dataset
 static dlviz_status fit_epochs(dlviz_trainer *trainer, const dlviz_dataset *train, int64_t epochs,
                                int64_t *order) {
     bool go_on = true;
-    for (int64_t epoch = 0; epoch < epochs && go_on && !trainer->stopping.due; epoch++)
+    for (int64_t epoch = 0; epoch < epochs && go_on && !trainer->stopping.due; epoch++) {
+        if (epoch > 0) /* again, for a callback of one rank may have changed something */
+            DLZ_TRY(dlz_trainer_require_same(trainer, FIT, train, epochs - epoch));
         DLZ_TRY(fit_epoch(trainer, train, order, &go_on));
+    }
     bool early = go_on && trainer->stopping.due;
     if (early)
         DLZ_TRY(check_average(trainer));
@@ -263,8 +266,11 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
         return dlz_comm_fail(trainer->comm, dlz_fail_memory("the order of an epoch",
                                                             (uint64_t)samples * sizeof *order));
     trainer->fitting = true;
-    trainer->event = (dlviz_trainer_event){.trainer = trainer, .gradient_norm = NAN};
-    trainer->event.learning_rate = dlviz_optimizer_learning_rate(trainer->optimizer);
+    /* That of the last step where an epoch is under way, whose last step it may have been. */
+    double rate = trainer->batches_done > 0 ? trainer->event.learning_rate
+                                            : dlviz_optimizer_learning_rate(trainer->optimizer);
+    trainer->event =
+        (dlviz_trainer_event){.trainer = trainer, .gradient_norm = NAN, .learning_rate = rate};
     dlviz_dataset *held = dlz_dataset_hold(train);
     trainer->train = held;
     dlz_plans_share(&trainer->network->plans, trainer->comm);

@@ -308,10 +308,18 @@ dlviz_status dlviz_schedule_step(dlviz_schedule *schedule, double learning_rate,
     const dlz_schedule_clock *clock = &schedule->clock;
     if (!was_asked(schedule))
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: dlviz_schedule_start comes first", __func__);
+    dlz_schedule_clock before = *clock, then_before = {0};
+    if (schedule->then)
+        then_before = schedule->then->clock;
     dlz_schedule_after_step(schedule);
-    return give_rate(dlz_schedule_before_step(schedule, learning_rate, clock->epoch_steps,
-                                              clock->steps_per_epoch, next),
-                     next);
+    dlviz_status status = dlz_schedule_before_step(schedule, learning_rate, clock->epoch_steps,
+                                                   clock->steps_per_epoch, next);
+    if (status != DLVIZ_OK) { /* as if it had not been called: a step is counted once */
+        schedule->clock = before;
+        if (schedule->then)
+            schedule->then->clock = then_before;
+    }
+    return give_rate(status, next);
 }
 
 dlviz_status dlviz_schedule_next(dlviz_schedule *schedule, double loss, double learning_rate,

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "comm/comm.h"
 #include "comm/enter.h"
+#include "comm/merge.h"
 #include "data/dataset.h"
 #include "network/network.h"
 #include "train/checkpoint.h"
@@ -81,15 +82,49 @@ dlviz_status dlz_trainer_bring_all(dlviz_trainer *trainer, const dlviz_dataset *
     return dlz_supply_take(&trainer->supply, &demand, view);
 }
 
-dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, bool *go_on) {
+static unsigned long digest_frozen(const dlviz_network *network) {
+    uLong digest = 0;
+    for (int i = 0; i < network->num_states; i++) {
+        Bytef frozen = network->states[i].frozen;
+        digest = crc32_z(digest, &frozen, 1);
+    }
+    return digest;
+}
+
+/* What decides over the steps to come, and is quickly told: callbacks and the user's schedules may have
+ * set it. */
+static void describe_steps(const dlviz_trainer *trainer, char *text, size_t size) {
+    const dlviz_optimizer *optimizer = trainer->optimizer;
+    const dlz_stopping *stopping = &trainer->stopping;
+    snprintf(
+        text, size,
+        "learning rate %.17g, weight decay %.17g, %lld batches of %lld a step, clip norm %.17g "
+        "and value %.17g, averaging %.17g, patience %lld, threshold %.17g, direction %d, "
+        "frozen states %08lx, %lld samples for validation",
+        dlviz_optimizer_learning_rate(optimizer), dlviz_optimizer_weight_decay(optimizer),
+        (long long)trainer->accumulation.batches, (long long)trainer->batch_size,
+        trainer->clip_norm, trainer->clip_value, trainer->averaging.decay,
+        stopping->figure ? (long long)stopping->patience : 0, stopping->threshold,
+        (int)stopping->better, digest_frozen(trainer->network),
+        (long long)(trainer->validation ? dlviz_dataset_num_samples(trainer->validation) : 0));
+}
+
+dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, const char *who, bool *go_on) {
+    char text[512];
     int64_t all[DLZ_LEAVES];
     int ranks = dlz_comm_size(trainer->comm);
     if (ranks == 1)
         return DLVIZ_OK;
-    DLZ_TRY(dlz_comm_gather_numbers(trainer->comm, *go_on, all));
-    for (int rank = 0; rank < ranks; rank++)
-        *go_on &= all[rank] != 0;
-    return DLVIZ_OK;
+    describe_steps(trainer, text, sizeof text);
+    /* All but the lowest bit, which says whether to go on. */
+    int64_t settings = (int64_t)(dlz_comm_hash(text) >> 1 << 1);
+    bool same = true;
+    DLZ_TRY(dlz_comm_gather_numbers(trainer->comm, settings + *go_on, all));
+    for (int rank = 0; rank < ranks; rank++) {
+        *go_on &= all[rank] & 1;
+        same &= (all[rank] | 1) == (all[0] | 1);
+    }
+    return same ? DLVIZ_OK : dlz_comm_require_same(trainer->comm, who, "what steps go by", text);
 }
 
 /* The samples that figures, and what decides over them, are made of. */
@@ -120,10 +155,22 @@ static void describe(const dlviz_trainer *trainer, const dlviz_dataset *train, i
         (long long)trainer->optimizer->steps, dlviz_optimizer_learning_rate(trainer->optimizer));
 }
 
+dlviz_status dlz_trainer_require_same(const dlviz_trainer *trainer, const char *who,
+                                      const dlviz_dataset *train, int64_t epochs) {
+    char text[400];
+    dlviz_comm *comm = trainer->comm;
+    if (dlz_comm_size(comm) == 1)
+        return DLVIZ_OK;
+    describe(trainer, train, epochs, text, sizeof text);
+    DLZ_TRY(dlz_comm_require_same(comm, who, "what is trained", text));
+    describe_validation(trainer->validation, text, sizeof text);
+    DLZ_TRY(dlz_comm_require_same(comm, who, "the validation set", text));
+    return dlz_checkpoint_require_same(trainer, who, comm);
+}
+
 dlviz_status dlz_trainer_check_ranks(const dlviz_trainer *trainer, const char *who,
                                      const dlviz_dataset *train, int64_t epochs,
                                      dlviz_status status) {
-    char text[400];
     dlviz_comm *comm = trainer->comm;
     if (dlz_comm_size(comm) == 1)
         return status;
@@ -133,9 +180,5 @@ dlviz_status dlz_trainer_check_ranks(const dlviz_trainer *trainer, const char *w
     DLZ_TRY(dlz_dataset_share_looks(train, comm));
     if (trainer->validation)
         DLZ_TRY(dlz_dataset_share_looks(trainer->validation, comm));
-    describe(trainer, train, epochs, text, sizeof text);
-    DLZ_TRY(dlz_comm_require_same(comm, who, "what is trained", text));
-    describe_validation(trainer->validation, text, sizeof text);
-    DLZ_TRY(dlz_comm_require_same(comm, who, "the validation set", text));
-    return dlz_checkpoint_require_same(trainer, who, comm);
+    return dlz_trainer_require_same(trainer, who, train, epochs);
 }

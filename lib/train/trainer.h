@@ -139,8 +139,12 @@ dlviz_status dlz_trainer_bring_all(dlviz_trainer *trainer, const dlviz_dataset *
 
 /* Gives all processes what they have trained each some of: weights and moments. */
 dlviz_status dlz_trainer_gather(dlviz_trainer *trainer);
-/* Whether all ranks are to go on, instead of this one alone. */
-dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, bool *go_on);
+/* Whether all ranks are to go on, instead of this one alone. Fails, on all ranks, where callbacks or
+ * schedules have made steps of theirs that differ. */
+dlviz_status dlz_trainer_agree_on(const dlviz_trainer *trainer, const char *who, bool *go_on);
+/* Fails, on all ranks, unless the states and settings of all are the same. */
+dlviz_status dlz_trainer_require_same(const dlviz_trainer *trainer, const char *who,
+                                      const dlviz_dataset *train, int64_t epochs);
 
 /* -- stopping.c: early stopping -----------------------------------------------------------------
  */

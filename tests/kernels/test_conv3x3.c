@@ -525,6 +525,59 @@ START_TEST(outliers_spoil_nothing_but_what_they_reach) {
 }
 END_TEST
 
+/* The worst error of values, over the largest of them; infinite if one is not finite. */
+static double worst_error(int64_t count, const float *got, const double *truth) {
+    double worst = 0, largest = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (!isfinite(got[i]))
+            return INFINITY;
+        worst = fmax(worst, fabs((double)got[i] - truth[i]));
+        largest = fmax(largest, fabs(truth[i]));
+    }
+    return worst / largest;
+}
+
+/* Data and gradients near the end of what a float holds, with weights so small that y and dx are far
+ * from it. */
+START_TEST(large_numbers_do_not_overflow_on_the_way) {
+    static const dlz_conv3x3_shape shapes[] = {
+        {2, 16, 16, 16, 32, {1, 1}}, {1, 9, 14, 40, 8, {1, 1}}, {3, 8, 8, 64, 64, {0, 1}}};
+    static const float sizes[] = {1e31f, 1e36f, 3e38f};
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+        for (int turn = 0; turn < 9 && dlz_isa_available(isa); turn++) {
+            dlz_conv3x3_shape s = shapes[turn % 3];
+            problem p = make_problem(s);
+            for (int64_t i = 0; i < p.inputs; i++)
+                p.x[i] *= sizes[turn / 3];
+            for (int64_t i = 0; i < p.outputs; i++)
+                p.dy[i] *= sizes[turn / 3];
+            for (int64_t i = 0; i < p.weights; i++)
+                p.w[i] *= 1e-6f;
+            dlz_conv3x3_input input = {.data = p.x, .weights = p.w};
+            dlz_conv3x3_gradient gradient = {.dy = p.dy};
+            double *y = malloc(sizeof *y * (size_t)p.outputs);
+            double *dx = malloc(sizeof *dx * (size_t)p.inputs);
+            double *dw = malloc(sizeof *dw * (size_t)p.weights);
+            double *db = malloc(sizeof *db * (size_t)s.out_channels);
+            dlz_conv3x3_reference_forward(s, &input, p.w, p.bias, y);
+            dlz_conv3x3_reference_backward(s, &input, &gradient, p.w, dx, dw, db);
+            dlz_conv3x3_plan plan;
+            ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, DLZ_CONV3X3_WINOGRAD4));
+            outcome o = run(&plan, &p, &input, &gradient, false, false);
+            double errors[] = {worst_error(p.outputs, o.y, y), worst_error(p.inputs, o.dx, dx)};
+            for (int k = 0; k < 2; k++)
+                ck_assert_msg(errors[k] < 1e-5, "%s, turn %d: %s off by %.2g", dlz_isa_name(isa),
+                              turn, k ? "dx" : "y", errors[k]);
+            free_outcome(&o);
+            free(y);
+            free(dx);
+            free(dw);
+            free(db);
+            free_problem(&p);
+        }
+}
+END_TEST
+
 /* Mean and variance of every channel against those of what was stored, in double. */
 static void check_moments(const dlz_conv3x3_plan *plan, const problem *p, const char *what) {
     dlz_conv3x3_shape s = p->shape;
@@ -741,6 +794,7 @@ int main(void) {
                                   every_padding_agrees_with_the_reference,
                                   the_plain_way_agrees_with_the_reference,
                                   outliers_spoil_nothing_but_what_they_reach,
+                                  large_numbers_do_not_overflow_on_the_way,
                                   moments_keep_their_digits,
                                   a_nan_is_not_hidden_by_relu_or_pool,
                                   evaluation_may_keep_the_pool_alone,

@@ -74,6 +74,36 @@ START_TEST(a_checkpoint_between_epochs_goes_on) {
 }
 END_TEST
 
+static double nothing(const dlviz_tensor *outputs, const dlviz_tensor *targets, void *user) {
+    (void)outputs, (void)targets;
+    return *(const double *)user;
+}
+
+/* The room for the history was made for shorter rows. */
+START_TEST(metrics_are_added_after_going_back_to_the_beginning) {
+    enum { METRICS = 400 };
+    process p;
+    double numbers[METRICS];
+    char name[16];
+    const char *path = scratch_path("beginning.safetensors");
+    begin_process(&p, PROCESS_NET, PLAIN, false);
+    ck_ok(dlviz_trainer_save_checkpoint(p.trainer, path));
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    ck_ok(dlviz_trainer_load_checkpoint(p.trainer, path));
+    for (int i = 0; i < METRICS; i++) {
+        numbers[i] = i;
+        snprintf(name, sizeof name, "%d", i);
+        ck_ok(dlviz_trainer_add_metric(p.trainer, name, nothing, &numbers[i]));
+    }
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 4));
+    for (int i = 0; i < 4 * METRICS; i++) {
+        snprintf(name, sizeof name, "validation_%d", i % METRICS);
+        ck_assert_double_eq(dlviz_trainer_history(p.trainer, i / METRICS, name), i % METRICS);
+    }
+    end_process(&p);
+}
+END_TEST
+
 static bool save_in_callback(const dlviz_trainer_event *event, void *user) {
     dlviz_trainer *trainer = dlviz_trainer_event_trainer(event);
     ck_ok(dlviz_trainer_save_checkpoint(trainer, user));
@@ -381,6 +411,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {going_on_gives_the_same_bits,
                                   a_checkpoint_between_epochs_goes_on,
+                                  metrics_are_added_after_going_back_to_the_beginning,
                                   the_earlier_checkpoint_is_kept,
                                   a_checkpoint_that_does_not_fit_is_refused,
                                   a_damaged_checkpoint_is_refused,

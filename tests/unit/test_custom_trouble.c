@@ -76,6 +76,47 @@ START_TEST(a_setup_that_fails_ends_the_build) {
 }
 END_TEST
 
+/* Layers before and behind it, and their network. */
+static dlviz_layer *before, *behind;
+static dlviz_network *around;
+
+static dlviz_status set_others(dlviz_layer_setup *setup, void *user) {
+    (void)setup;
+    ck_fails(dlviz_conv2d_set_kernel(before, 5, 5), DLVIZ_ERROR_STATE, "settings come before");
+    ck_fails(dlviz_linear_set_bias(behind, false), DLVIZ_ERROR_STATE, "settings come before");
+    ck_fails(dlviz_network_build(around, 1), DLVIZ_ERROR_STATE, "is being built");
+    if (*(const bool *)user)
+        dlviz_network_destroy(around);
+    return DLVIZ_OK;
+}
+
+/* Shapes are known that settings would no longer fit. */
+START_TEST(a_setup_cannot_change_other_layers) {
+    for (int destroys = 0; destroys < 2; destroys++) {
+        bool flag = destroys;
+        const dlviz_layer_functions table = {.struct_size = sizeof table,
+                                             .name = "meddler",
+                                             .setup = set_others,
+                                             .forward = probe_relu.forward};
+        ck_ok(dlviz_network_create(&around, 3, (int64_t[]){2, 6, 6}));
+        before = dlviz_conv2d(4, 3, 1);
+        behind = dlviz_linear(3);
+        dlviz_network_add(around, "c", before);
+        dlviz_network_add(around, "m", dlviz_layer_custom(&table, &flag));
+        dlviz_network_add(around, "f", dlviz_flatten());
+        dlviz_network_add(around, "l", behind);
+        ck_ok(dlviz_network_build(around, 1)); /* as it would have been, and ends with the call */
+        if (destroys)
+            continue;
+        int64_t rows;
+        dlviz_conv2d_kernel(before, &rows, NULL);
+        ck_assert_int_eq(rows, 3);
+        ck_assert(dlviz_linear_bias(behind));
+        dlviz_network_destroy(around);
+    }
+}
+END_TEST
+
 START_TEST(a_forward_that_fails_ends_what_it_runs_in) {
     make_data();
     probe p = {0};
@@ -510,6 +551,7 @@ END_TEST
 
 int main(void) {
     const TTest *tests[] = {a_setup_that_fails_ends_the_build,
+                            a_setup_cannot_change_other_layers,
                             a_forward_that_fails_ends_what_it_runs_in,
                             a_step_that_fails_leaves_everything_as_it_was,
                             training_goes_on_where_it_failed,

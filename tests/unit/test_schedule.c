@@ -472,6 +472,38 @@ START_TEST(functions_are_asked) {
 }
 END_TEST
 
+static double answer(const dlviz_schedule_event *event, void *user) {
+    asked *a = user;
+    a->steps = dlviz_schedule_event_num_steps(event);
+    return a->answer;
+}
+
+START_TEST(steps_that_fail_count_nothing) {
+    for (int behind = 0; behind < 2; behind++) {
+        asked a = {.answer = 1};
+        double rate;
+        dlviz_schedule *s = dlviz_schedule_custom(answer, &a);
+        ck_ok(dlviz_schedule_set_pace(s, DLVIZ_PACE_STEP));
+        if (behind)
+            s = dlviz_warmup(0.5, 0.5, s);
+        ck_ok(dlviz_schedule_start(s, 3, 4, &rate));
+        /* The warm-up is over with step 2, which asks what follows for the first time. */
+        for (int step = 1; step < 5; step++) {
+            int64_t asked_at = step - 2 * behind;
+            a.answer = NAN;
+            for (int i = 0; asked_at >= 0 && i < 3; i++) {
+                ck_fails(dlviz_schedule_step(s, 1, &rate), DLVIZ_ERROR_NUMERIC, "custom");
+                ck_assert(isnan(rate) && a.steps == asked_at);
+            }
+            a.answer = step;
+            ck_ok(dlviz_schedule_step(s, 1, &rate));
+            ck_assert(asked_at < 0 || (rate == step && a.steps == asked_at));
+        }
+        dlviz_schedule_destroy(s);
+    }
+}
+END_TEST
+
 START_TEST(patience_is_waited_for) {
     dlviz_schedule *s = dlviz_plateau(0.5, 2);
     expect(s, 1.0, 8, 8);
@@ -537,6 +569,7 @@ int main(void) {
                                   a_plateau_waits_for_the_warmup,
                                   what_follows_has_its_own_time,
                                   functions_are_asked,
+                                  steps_that_fail_count_nothing,
                                   the_first_error_is_remembered,
                                   a_trainer_owns_its_schedule,
                                   rates_are_checked,

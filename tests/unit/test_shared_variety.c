@@ -458,8 +458,129 @@ START_TEST(all_stop_where_rank_0_does) {
 }
 END_TEST
 
+/* -- Callbacks of one rank that change something --------------------------------------------------
+ */
+
+typedef struct meddler {
+    int what; /* of `meddlings` */
+    int64_t rank;
+    dlviz_trainer *trainer;
+    dlviz_optimizer *optimizer;
+    dlviz_network *network;
+    dlviz_status status;
+    char sentence[400];
+    int64_t batches; /* that the callback has seen */
+} meddler;
+
+static void set_rate(const meddler *m) {
+    ck_ok(dlviz_optimizer_set_learning_rate(m->optimizer, 0.25));
+}
+
+static void set_decay(const meddler *m) {
+    ck_ok(dlviz_optimizer_set_weight_decay(m->optimizer, 0.125));
+}
+
+static void clip(const meddler *m) {
+    ck_ok(dlviz_trainer_set_clip_value(m->trainer, 0.5));
+}
+
+static void validate(const meddler *m) {
+    const variety plain = {.layers = add_plain, .targets = CLASSES, .samples = 16};
+    dlviz_dataset *dataset = new_dataset(&plain, plain.samples, 6);
+    ck_ok(dlviz_trainer_set_validation(m->trainer, dataset));
+    dlviz_dataset_destroy(dataset);
+}
+
+static void stop_early(const meddler *m) {
+    ck_ok(dlviz_trainer_set_early_stopping(m->trainer, "train_loss", DLVIZ_BETTER_LOWER, 1));
+}
+
+static void freeze(const meddler *m) {
+    ck_ok(dlviz_network_freeze(m->network, "l1.*"));
+}
+
+static void set_states(const meddler *m) {
+    dlviz_tensor *bias;
+    ck_ok(dlviz_network_get_state(m->network, "l2.bias", &bias));
+    dlviz_tensor_float(bias)[0] += 1;
+    ck_ok(dlviz_network_set_state(m->network, "l2.bias", bias));
+    dlviz_tensor_destroy(bias);
+}
+
+static void set_factor(const meddler *m) {
+    ck_ok(dlviz_optimizer_set_rate_factor(m->optimizer, "l1.weight", 0.5));
+}
+
+/* After batch 1 of the first epoch; `batches`: when the fit ends, at the latest 6, with the epoch. */
+static const struct meddling {
+    void (*change)(const meddler *m);
+    int64_t batches;
+    const char *told;
+} meddlings[] = {
+    {set_rate, 2, "rate 0.25"},    {set_decay, 2, "decay 0.125"}, {clip, 2, "value 0.5"},
+    {freeze, 2, "frozen"},         {stop_early, 2, "patience 1"}, {validate, 2, "16 samples"},
+    {set_states, 6, "parameters"}, {set_factor, 6, "parameters"}, {NULL, 1, "learning rate 0.75"},
+};
+enum { MEDDLINGS = sizeof meddlings / sizeof *meddlings };
+
+static bool meddle(const dlviz_trainer_event *event, void *user) {
+    meddler *m = user;
+    const struct meddling *meddling = &meddlings[m->what];
+    m->batches++;
+    if (m->rank == 1 && meddling->change && dlviz_trainer_event_batch(event) == 1)
+        meddling->change(m);
+    return true;
+}
+
+static double own_rate(const dlviz_schedule_event *event, void *user) {
+    (void)event;
+    return ((const meddler *)user)->rank == 1 ? 0.75 : 0.5;
+}
+
+static dlviz_status train_meddling(dlviz_comm *comm, void *user) {
+    const variety plain = {.layers = add_plain, .targets = CLASSES, .samples = 48};
+    meddler *m = (meddler *)user + dlviz_comm_rank(comm);
+    dlviz_dataset *dataset = new_dataset(&plain, plain.samples, 5);
+    m->rank = dlviz_comm_rank(comm);
+    m->network = new_network(&plain);
+    ck_ok(dlviz_sgd_create(&m->optimizer, 0.5));
+    ck_ok(dlviz_trainer_create(&m->trainer, m->network, m->optimizer));
+    ck_ok(dlviz_trainer_set_batch_size(m->trainer, 8));
+    ck_ok(dlviz_trainer_set_comm(m->trainer, comm));
+    ck_ok(dlviz_trainer_set_batch_callback(m->trainer, meddle, m));
+    if (!meddlings[m->what].change)
+        ck_ok(dlviz_trainer_set_schedule(m->trainer, dlviz_schedule_custom(own_rate, m)));
+    m->status = dlviz_trainer_fit(m->trainer, dataset, 2);
+    snprintf(m->sentence, sizeof m->sentence, "%s", dlviz_last_error());
+    dlviz_trainer_destroy(m->trainer);
+    dlviz_optimizer_destroy(m->optimizer);
+    dlviz_network_destroy(m->network);
+    dlviz_dataset_destroy(dataset);
+    return m->status;
+}
+
+START_TEST(what_one_rank_changes_is_refused) {
+    for (int what = 0; what < MEDDLINGS; what++) {
+        meddler all[3] = {{.what = what}, {.what = what}, {.what = what}};
+        ranks_result results[3];
+        ranks_run(3, train_meddling, all, results);
+        for (int rank = 0; rank < 3; rank++) {
+            /* The first to know tells the others, some of which may not have come to it. */
+            ck_assert_msg(all[rank].status == DLVIZ_ERROR_INVALID_ARGUMENT ||
+                              all[rank].status == DLVIZ_ERROR_COMM,
+                          "%d: %d (%s)", what, (int)all[rank].status, all[rank].sentence);
+            ck_assert_msg(strstr(all[rank].sentence, meddlings[what].told) &&
+                              strstr(all[rank].sentence, "rank 1"),
+                          "%d: %s", what, all[rank].sentence);
+            ck_assert_int_eq(all[rank].batches, meddlings[what].batches);
+        }
+    }
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {same_bits_of_all_settings, all_stop_where_rank_0_does,
+                                  what_one_rank_changes_is_refused,
                                   other_validation_sets_are_refused, NULL};
     return run_tests("shared variety", tests);
 }

@@ -345,6 +345,31 @@ END_TEST
 #define BLOCK                                                                                      \
     "c:conv,out=8,k=3,pad=same b:bn r:relu p:pool,k=2 d:dropout,p=0.25 f:flatten fc:linear,out=4"
 
+/* After the last of 3 batches, the next epoch's rate; of the second epoch, also ends the fit. */
+static bool set_next_rate(const dlviz_trainer_event *event, void *user) {
+    double rates[] = {0.25, 0.125, 0.0625};
+    int64_t epoch = dlviz_trainer_event_epoch(event);
+    if (dlviz_trainer_event_batch(event) < 2)
+        return true;
+    ck_ok(dlviz_optimizer_set_learning_rate(user, rates[epoch]));
+    return epoch != 1;
+}
+
+START_TEST(the_history_has_the_rate_of_the_last_step) {
+    run r = start("6", "fc1:linear,out=8 fc2:linear,out=4", 12, 0.5);
+    ck_ok(dlviz_trainer_set_batch_size(r.trainer, 4));
+    ck_ok(dlviz_trainer_set_validation(r.trainer, r.validation));
+    ck_ok(dlviz_trainer_set_batch_callback(r.trainer, set_next_rate, r.optimizer));
+    ck_stops(r.trainer, r.train, 3);
+    ck_assert_int_eq(dlviz_trainer_num_epochs(r.trainer), 1);
+    ck_ok(dlviz_trainer_fit(r.trainer, r.train, 2));
+    const double rates[] = {0.5, 0.25, 0.125};
+    for (int e = 0; e < 3; e++)
+        ck_assert_double_eq(dlviz_trainer_history(r.trainer, e, "learning_rate"), rates[e]);
+    stop(&r);
+}
+END_TEST
+
 START_TEST(seeds_decide_and_threads_do_not) {
     void *states[5];
     size_t size;
@@ -664,6 +689,7 @@ int main(void) {
                                   a_last_batch_can_be_left_out,
                                   a_callback_cannot_leave_every_batch_out,
                                   callbacks_see_everything_and_stop,
+                                  the_history_has_the_rate_of_the_last_step,
                                   seeds_decide_and_threads_do_not,
                                   every_image_comes_once_an_epoch,
                                   the_schedule_sees_the_loss,

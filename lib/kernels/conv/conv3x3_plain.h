@@ -20,6 +20,9 @@
  * outputs. */
 enum { FAR = 32, RARE = 64, PIXELS = 2 };
 
+/* Of numbers that are larger, mixtures may be infinite where outputs are not. */
+#define LARGEST 0x1p100f
+
 /* Of a mixture of all rows of a tile: of the data, frequencies 0 and infinity together, and of the
  * gradient frequency 1. */
 typedef struct levels {
@@ -62,7 +65,7 @@ static bool is_suspicious(const levels *level, const float *strip, const float *
         largest = level->largest[i] > largest ? level->largest[i] : largest;
         sum += level->sum[i];
     }
-    if (!(sum - sum == 0))
+    if (!(sum - sum == 0) || largest > LARGEST)
         return true;
     return largest * (float)few > sum && count_large(strip, other, floats, largest) <= few;
 }
@@ -109,6 +112,8 @@ static bool is_uneven(const dlz_conv3x3_plan *plan, int64_t row, int64_t rows,
         all += counts[i];
         top = largest[i] > top ? largest[i] : top;
     }
+    if (top > LARGEST)
+        return true;
     for (int i = 0; i < span; i++)
         large += count_large(strip + i * stride, NULL, floats, top);
     /* Behind a relu most numbers may be 0, and all others be alike. */
