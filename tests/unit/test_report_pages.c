@@ -324,6 +324,7 @@ START_TEST(damaged_pages_are_refused) {
         {"\"columns\":4", "\"columns\":0", "'columns'"},
         {"\"channels\":1", "\"channels\":3", "picture"},
         {"\"name\":\"run 1\"", "\"name\":1", "'name'"},
+        {"\"name\":\"run 1\"", "\"name\":\"\"", "'name' of a run is empty"},
         {"\"sprite\">iVBO", "\"sprite\">iVBA", "PNG"},
         {"\"sprite\">iVBO", "\"sprite\">", "picture"},
         {"\"sprite\">iVBO", "\"sprite\">/9j/", "PNG"},
