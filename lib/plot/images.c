@@ -480,8 +480,8 @@ static bool fits_tightly(const dlz_canvas *canvas, const dlviz_figure *figure, d
     return fits_page(canvas, figure, plan, box);
 }
 
-/* Where rows are too many for the page, there are ever more images in one. As many as a grid may have
- * fit on the smallest page. */
+/* Where rows are too many for the page, there are ever more images in one. As many as a grid may
+ * have fit on the smallest page. */
 static void fit_rows(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box,
                      grid_limits limits, grid *plan) {
     int64_t wanted = plan->columns;

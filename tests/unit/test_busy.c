@@ -289,8 +289,8 @@ static void *try_to_project(void *user) {
     return NULL;
 }
 
-/* Who is refused has looked at the handle's mark: to the end of a fit, when results are put in their
- * place, nothing else is written there. ThreadSanitizer sees it. */
+/* Who is refused has looked at the handle's mark: at the end of a fit, when results are put in
+ * their place, nothing else is written there. ThreadSanitizer sees it. */
 START_TEST(those_refused_meet_no_results) {
     trial t = {.points = make_points(30, 4, 4, 0.9, 0, 1)};
     ck_ok(dlviz_pca_create(&t.pca, 2));
