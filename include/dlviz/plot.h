@@ -160,7 +160,8 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_create_matrix(dlviz_figure **out,
  *  there are negative values, else gray, each image from its smallest value to its largest; see
  *  dlviz_figure_set_shared_range and dlviz_figure_set_colormap.
  *  @param images  n x h x w or n x c x h x w float32, all finite, n·c at most 4096. Each channel is
- *                 an image of its own; those of one n stand side by side.
+ *                 an image of its own; those of one n stand side by side, and where they are too
+ *                 many for the page's width, in several rows.
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC,
  *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */
@@ -371,7 +372,8 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_set_captions(dlviz_figure *figure, int64
                                                      const char *const *captions);
 DLVIZ_API int64_t dlviz_figure_num_captions(const dlviz_figure *figure);
 DLVIZ_API const char *dlviz_figure_caption(const dlviz_figure *figure, int64_t index);
-/** Images in a row, with their heat maps, 1 to 4096; 0, the default, chooses. */
+/** Images in a row, with their heat maps, 1 to 4096; 0, the default, chooses. A row has fewer where
+ *  so many do not fit on the page, and more where there would be too many rows. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_num_columns(dlviz_figure *figure, int64_t num_columns);
 DLVIZ_API int64_t dlviz_figure_num_columns(const dlviz_figure *figure);
 /** Whether all images have one range of colors, from the smallest value of all to the largest, with

@@ -136,9 +136,10 @@ static dlviz_status read_frame(const dlviz_safetensors *file, const dlviz_film *
         return damaged("its maps have several numbers of dimensions");
     const json_t *divergence = json_array_get(divergences, (size_t)i);
     frame->maps.divergence = json_number_value(divergence);
-    return json_is_number(divergence) && isfinite(frame->maps.divergence)
+    return json_is_number(divergence) && frame->maps.divergence >= 0 &&
+                   isfinite(frame->maps.divergence)
                ? DLVIZ_OK
-               : damaged("a divergence is no number");
+               : damaged("a divergence is no number of 0 or more");
 }
 
 static dlviz_status read_frames(const dlviz_safetensors *file, const json_t *whole,

@@ -162,13 +162,9 @@ static dlviz_status of_sample(const measure *m, question *q, double *result,
     return status;
 }
 
-static dlviz_status check(const measure *m, const question *q, double *result,
-                          double *standard_error) {
-    if (standard_error)
-        *standard_error = 0;
+static dlviz_status check(const measure *m, const question *q, const double *result) {
     if (!result)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'result' is NULL", q->who);
-    *result = 0;
     if (m->of_labels)
         DLZ_TRY(dlz_require_points(q->who, "points", q->points, m->least));
     else
@@ -189,8 +185,9 @@ static dlviz_status require_same(const question *q, int64_t num_samples, uint64_
 /* num_samples INT64_MAX: all. */
 static dlviz_status answer(const measure *m, question q, int64_t num_samples, uint64_t seed,
                            double *result, double *standard_error) {
+    dlz_clear_results(result, standard_error);
     DLZ_HOLD_COMM(q.who, q.comm);
-    DLZ_TRY(dlz_comm_enter(q.comm, q.who, check(m, &q, result, standard_error)));
+    DLZ_TRY(dlz_comm_enter(q.comm, q.who, check(m, &q, result)));
     DLZ_TRY(require_same(&q, num_samples, seed));
     DLZ_SHARED_TASK(q.comm, m->task);
     dlz_sample sample;

@@ -7,6 +7,14 @@
 
 #include <dlviz/comm.h>
 
+/* What both receive on failure, also where the communicator is refused; each may be NULL. */
+static inline void dlz_clear_results(double *result, double *standard_error) {
+    if (result)
+        *result = 0;
+    if (standard_error)
+        *standard_error = 0;
+}
+
 /* Fails unless `points` is a matrix that dlz_require_distances accepts, with at least `least` rows.
  */
 dlviz_status dlz_require_points(const char *who, const char *name, const dlviz_tensor *points,

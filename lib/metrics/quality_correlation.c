@@ -156,10 +156,9 @@ typedef struct question {
     uint64_t seed;
 } question;
 
-static dlviz_status check(const question *q, double *result) {
+static dlviz_status check(const question *q, const double *result) {
     if (!result)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'result' is NULL", q->who);
-    *result = 0;
     if (q->num_pairs != 0 && (q->num_pairs < 2 || q->num_pairs > MOST_PAIRS))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: 'num_pairs' is %lld; 2 to %d are accepted, or 0 for %d", q->who,
@@ -196,6 +195,7 @@ static dlviz_status correlate_pairs(const question *q, int64_t count, bool all, 
 }
 
 static dlviz_status distance_correlation(question q, double *result) {
+    dlz_clear_results(result, NULL);
     DLZ_HOLD_COMM(q.who, q.comm);
     DLZ_TRY(dlz_comm_enter(q.comm, q.who, check(&q, result)));
     DLZ_TRY(require_same(&q));

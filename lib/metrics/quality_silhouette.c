@@ -185,19 +185,17 @@ static dlviz_status of_classes(const question *q, const classes *c, double *resu
     return status;
 }
 
-static dlviz_status check(const question *q, double *result, double *standard_error) {
-    if (standard_error)
-        *standard_error = 0;
+static dlviz_status check(const question *q, const double *result) {
     if (!result)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: 'result' is NULL", q->who);
-    *result = 0;
     DLZ_TRY(dlz_require_points(q->who, "points", q->points, 3));
     return dlz_require_labels(q->who, "labels", q->labels, q->points->dims[0]);
 }
 
 static dlviz_status silhouette(question q, double *result, double *standard_error) {
+    dlz_clear_results(result, standard_error);
     DLZ_HOLD_COMM(q.who, q.comm);
-    DLZ_TRY(dlz_comm_enter(q.comm, q.who, check(&q, result, standard_error)));
+    DLZ_TRY(dlz_comm_enter(q.comm, q.who, check(&q, result)));
     DLZ_TRY(dlz_require_same_samples(q.comm, q.who, 0, q.num_samples, q.seed));
     DLZ_TRY(dlz_comm_require_same_tensor(q.comm, q.who, "points", q.points));
     DLZ_TRY(dlz_comm_require_same_tensor(q.comm, q.who, "labels", q.labels));

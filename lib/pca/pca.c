@@ -182,9 +182,9 @@ static dlviz_status make_results(dlviz_pca *fresh, const dlz_pca_model *model) {
     return status;
 }
 
+/* No more than the results is written: other threads may be looking at the handle's mark. */
 dlviz_status dlz_pca_adopt(dlviz_comm *comm, dlviz_pca *pca, dlz_pca_model *model) {
-    dlviz_pca fresh = *pca;
-    fresh.mean = fresh.vectors = fresh.variance = fresh.ratio = fresh.singular = NULL;
+    dlviz_pca fresh = {.components = 0};
     dlviz_status status = dlz_comm_agree(comm, make_results(&fresh, model));
     if (status != DLVIZ_OK) {
         destroy_results(&fresh);
@@ -192,7 +192,11 @@ dlviz_status dlz_pca_adopt(dlviz_comm *comm, dlviz_pca *pca, dlz_pca_model *mode
     }
     destroy_results(pca);
     dlz_pca_model_clear(&pca->model);
-    *pca = fresh;
+    pca->mean = fresh.mean;
+    pca->vectors = fresh.vectors;
+    pca->variance = fresh.variance;
+    pca->ratio = fresh.ratio;
+    pca->singular = fresh.singular;
     pca->model = *model;
     *model = (dlz_pca_model){0};
     return DLVIZ_OK;

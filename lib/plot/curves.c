@@ -10,7 +10,7 @@
 
 enum { MOST_MARKED_POINTS = 40 };
 
-static const double legend_width = 158, panel_gap = 16, tick_size = 12;
+static const double legend_width = 158, panel_gap = 16, lowest_panel = 6, tick_size = 12;
 
 typedef struct curves_view {
     const dlz_canvas *canvas;
@@ -261,12 +261,16 @@ dlviz_status dlz_draw_curves(const dlz_canvas *canvas, const dlviz_figure *figur
     find_x_axis(&scene);
     int panels = scene.curves->count;
     double below = 20 + (figure->x_label ? 22 : 0);
-    double height = (box.height - below - panel_gap * (panels - 1)) / panels;
-    height = fmax(height, 6);
+    double room = fmax(box.height - below, 0.5 * box.height), gap = panel_gap;
+    double height = (room - gap * (panels - 1)) / panels;
+    if (height < lowest_panel) { /* on the page all the same */
+        height = fmin(0.6 * room / panels, lowest_panel);
+        gap = panels > 1 ? (room - height * panels) / (panels - 1) : 0;
+    }
     double left = label_width(&scene, height) + 32;
     double width = fmax(box.width - left - legend_width, 40);
     for (int i = 0; i < panels; i++) {
-        scene.frame = (dlz_box){box.x + left, box.y + i * (height + panel_gap), width, height};
+        scene.frame = (dlz_box){box.x + left, box.y + i * (height + gap), width, height};
         draw_panel(&scene, &scene.curves->panels[i], box.x + 7, i == panels - 1);
     }
     if (figure->x_label)

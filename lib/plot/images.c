@@ -16,6 +16,8 @@ static const double bar_room = 78, bar_gap = 16, bar_width = 14, tallest_bar = 2
 static const double largest_caption = 11.5, smallest_caption = 7;
 /* How much wider than high a grid would be best. */
 static const double best_shape = 1.7;
+/* How small a tile, and a gap between two, may become. */
+static const double least_tile = 0.5, least_gap = 0.6;
 
 typedef struct grid_limits {
     double unit;  /* pixels of the page */
@@ -120,11 +122,11 @@ static void size_tiles(grid *plan, const dlz_images *images, double width, doubl
                        grid_limits limits, int64_t captions) {
     double aspect = (double)images->width / (double)images->height;
     double columns = (double)plan->columns, rows = (double)plan->rows;
-    plan->gap = fmin(8, fmax(0.12 * width / columns, 0.6));
+    plan->gap = fmin(8, fmax(0.12 * width / columns, least_gap));
     if (height > 0)
         plan->gap = fmin(plan->gap, 0.25 * height / rows);
     double gaps = (columns - 1 + (double)wider_gaps(plan, plan->columns)) * plan->gap;
-    plan->tile_width = fmax((width - gaps) / columns, 0.5);
+    plan->tile_width = fmax((width - gaps) / columns, least_tile);
     plan->tile_width = fmin(plan->tile_width, limits.pixel * (double)images->width);
     size_captions(plan);
     /* Captions that would leave no room for the images are left out. */
@@ -134,15 +136,64 @@ static void size_tiles(grid *plan, const dlz_images *images, double width, doubl
         captions = 0;
     }
     double room = tallest - (double)captions * plan->caption_height - (rows - 1) * plan->gap;
-    double tile_height = fmax(fmin(plan->tile_width / aspect, room / rows), 0.5);
-    double tile_width = fmax(fmin(plan->tile_width, tile_height * aspect), 0.5);
+    double tile_height = fmax(fmin(plan->tile_width / aspect, room / rows), least_tile);
+    double tile_width = fmax(fmin(plan->tile_width, tile_height * aspect), least_tile);
     plan->tile_width = (double)tile_pixels(tile_width, limits.unit, images->width) / limits.unit;
     plan->tile_height = (double)tile_pixels(tile_height, limits.unit, images->height) / limits.unit;
     size_captions(plan);
 }
 
-static void plan_grid(const dlviz_figure *figure, double width, double height, grid_limits limits,
-                      grid *plan) {
+static int64_t gap_pixels(const grid *plan, double unit) {
+    return dlz_max_i64((int64_t)lround(plan->gap * unit), 1);
+}
+
+/* How many tiles that are as small as they become fit into so many units. */
+static int64_t most_tiles(double units, double unit) {
+    int64_t tile = tile_pixels(least_tile, unit, INT64_MAX);
+    int64_t gap = dlz_max_i64((int64_t)lround(least_gap * unit), 1);
+    return dlz_max_i64(((int64_t)floor(units * unit) + gap) / (tile + gap), 1);
+}
+
+/* Whether the grid goes on beyond the right edge of the page. */
+static bool is_too_wide(const grid *plan, const dlz_images *images, double width, double unit) {
+    int64_t tiles = plan->columns * tile_pixels(plan->tile_width, unit, images->width);
+    int64_t gaps = plan->columns - 1 + wider_gaps(plan, plan->columns);
+    return (double)(tiles + gaps * gap_pixels(plan, unit)) > (width + DLZ_MARGIN) * unit;
+}
+
+/* Fewer images in a row; of one whose channels alone are too many for it, these in several rows. */
+static void choose_fewer_columns(const dlz_images *images, double width, double unit, double shape,
+                                 grid *plan) {
+    int64_t each = plan->together, most = most_tiles(width, unit);
+    int64_t groups = dlz_min_i64(most / (each > 1 ? each + 2 : 1), plan->columns / each - 1);
+    if (groups > 0) {
+        plan->columns = groups * each;
+        return;
+    }
+    double aspect = (double)images->width / (double)images->height;
+    int64_t columns = choose_columns(each, aspect, shape * (double)images->n);
+    plan->columns = dlz_max_i64(dlz_min_i64(columns, dlz_min_i64(most, each - 1)), 1);
+    plan->together = 1;
+}
+
+/* Sizes the tiles for these columns. False where they are too many for the page. */
+static bool arrange(const dlviz_figure *figure, double width, double height, grid_limits limits,
+                    grid *plan) {
+    const dlz_images *images = &figure->of.images;
+    plan->rows = dlz_ceil_div(plan->tiles, plan->columns);
+    memset(plan->captioned, 0, sizeof plan->captioned);
+    int64_t captions = find_captions(figure, plan);
+    size_tiles(plan, images, width, height, limits, captions);
+    if (!is_too_wide(plan, images, width, limits.unit))
+        return true;
+    /* Gaps that were rounded to the next pixel up add up. */
+    plan->gap = fmax(floor(plan->gap * limits.unit), 1) / limits.unit;
+    return !is_too_wide(plan, images, width, limits.unit);
+}
+
+/* `columns`: at least so many. */
+static void plan_grid(const dlviz_figure *figure, double width, double height, int64_t columns,
+                      grid_limits limits, grid *plan) {
     const dlz_images *images = &figure->of.images;
     int64_t each = tiles_of_image(figure);
     *plan = (grid){.tiles = images->n * each, .together = each};
@@ -157,12 +208,12 @@ static void plan_grid(const dlviz_figure *figure, double width, double height, g
                                              : choose_columns(images->n, aspect, shape);
         plan->columns = groups * each;
     }
-    plan->rows = dlz_ceil_div(plan->tiles, plan->columns);
+    plan->columns = dlz_max_i64(plan->columns, dlz_min_i64(columns, plan->tiles));
     plan->bar = dlz_images_share_range(figure) && !is_rgb(figure) ? bar_room : 0;
     if (plan->bar > 0.4 * width)
         plan->bar = 0;
-    int64_t captions = find_captions(figure, plan);
-    size_tiles(plan, images, width - plan->bar, height, limits, captions);
+    while (!arrange(figure, width - plan->bar, height, limits, plan) && plan->columns > 1)
+        choose_fewer_columns(images, width - plan->bar, limits.unit, shape, plan);
 }
 
 static int64_t count_captions(const grid *plan, int64_t rows) {
@@ -175,9 +226,9 @@ static int64_t count_captions(const grid *plan, int64_t rows) {
 void dlz_images_size(const dlviz_figure *figure, double unit, double least, double most,
                      double *width, double *height) {
     grid plan;
-    plan_grid(figure, most, 0, (grid_limits){unit, large_pixel}, &plan);
+    plan_grid(figure, most, 0, 1, (grid_limits){unit, large_pixel}, &plan);
     *width = fmin(fmax(grid_width(&plan) + plan.bar, least), most);
-    plan_grid(figure, *width, 0, (grid_limits){unit, largest_pixel}, &plan);
+    plan_grid(figure, *width, 0, 1, (grid_limits){unit, largest_pixel}, &plan);
     *height = grid_height(&plan, count_captions(&plan, plan.rows));
 }
 
@@ -393,25 +444,66 @@ static void draw_bar(const bitmap_view *view, double height) {
     }
 }
 
-dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box) {
+static bitmap_view view_of(const dlz_canvas *canvas, const dlviz_figure *figure, const grid *plan) {
     const dlz_images *images = &figure->of.images;
+    double unit = canvas->unit;
+    return (bitmap_view){.figure = figure,
+                         .canvas = canvas,
+                         .plan = plan,
+                         .width = tile_pixels(plan->tile_width, unit, images->width),
+                         .height = tile_pixels(plan->tile_height, unit, images->height),
+                         .gap = gap_pixels(plan, unit),
+                         .caption = (int64_t)lround(plan->caption_height * unit)};
+}
+
+static double width_of(const bitmap_view *view) {
+    return (double)(left_of(view, view->plan->columns - 1) + view->width) / view->canvas->unit;
+}
+
+static double height_of(const bitmap_view *view) {
+    return (double)(top_of(view, view->plan->rows - 1) + view->height) / view->canvas->unit;
+}
+
+static bool fits_page(const dlz_canvas *canvas, const dlviz_figure *figure, const grid *plan,
+                      dlz_box box) {
+    bitmap_view view = view_of(canvas, figure, plan);
+    return box.y + height_of(&view) <= canvas->height && box.x + width_of(&view) <= canvas->width;
+}
+
+/* Takes away what rounding up to whole pixels has added. */
+static bool fits_tightly(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box,
+                         grid *plan) {
+    if (fits_page(canvas, figure, plan, box))
+        return true;
+    plan->gap = fmax(floor(plan->gap * canvas->unit), 1) / canvas->unit;
+    plan->caption_height = floor(plan->caption_height * canvas->unit) / canvas->unit;
+    return fits_page(canvas, figure, plan, box);
+}
+
+/* Where rows are too many for the page, there are ever more images in one. As many as a grid may
+ * have fit on the smallest page. */
+static void fit_rows(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box,
+                     grid_limits limits, grid *plan) {
+    int64_t wanted = plan->columns;
+    while (!fits_tightly(canvas, figure, box, plan) && wanted < plan->tiles) {
+        wanted += dlz_max_i64(wanted / 8, 1);
+        wanted = dlz_ceil_div(wanted, plan->together) * plan->together;
+        plan_grid(figure, box.width, box.height, wanted, limits, plan);
+    }
+}
+
+dlviz_status dlz_draw_images(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box) {
     grid plan;
     double unit = canvas->unit;
     const grid_limits limits = {unit, largest_pixel};
     /* A page that was made for the grid gives it all the height it wants, unless that is too much
      * for any page. */
-    plan_grid(figure, box.width, figure->height > 0 ? box.height : 0, limits, &plan);
+    plan_grid(figure, box.width, figure->height > 0 ? box.height : 0, 1, limits, &plan);
     if (grid_height(&plan, count_captions(&plan, plan.rows)) > box.height + 1)
-        plan_grid(figure, box.width, box.height, limits, &plan);
-    bitmap_view view = {.figure = figure,
-                        .canvas = canvas,
-                        .plan = &plan,
-                        .width = tile_pixels(plan.tile_width, unit, images->width),
-                        .height = tile_pixels(plan.tile_height, unit, images->height),
-                        .gap = dlz_max_i64((int64_t)lround(plan.gap * unit), 1),
-                        .caption = (int64_t)lround(plan.caption_height * unit)};
-    double width = (double)(left_of(&view, plan.columns - 1) + view.width) / unit;
-    double height = (double)(top_of(&view, plan.rows - 1) + view.height) / unit;
+        plan_grid(figure, box.width, box.height, 1, limits, &plan);
+    fit_rows(canvas, figure, box, limits, &plan);
+    bitmap_view view = view_of(canvas, figure, &plan);
+    double width = width_of(&view), height = height_of(&view);
     /* Whole pixels of the page, so that nothing is resampled. */
     view.left = round((box.x + fmax(0, (box.width - width - plan.bar) / 2)) * unit) / unit;
     view.top = round(box.y * unit) / unit;

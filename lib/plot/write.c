@@ -74,6 +74,7 @@ static dlviz_status draw(const dlz_canvas *canvas, const dlviz_figure *figure) {
     /* Text may leave no room in a very small figure: then what it shows keeps a little, over the
      * text. */
     box.height = fmax(box.height, 40);
+    box.y = fmax(fmin(box.y, canvas->height - box.height - DLZ_MARGIN), 0);
     return drawers[figure->kind](canvas, figure, box);
 }
 

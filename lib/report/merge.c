@@ -79,14 +79,19 @@ static void forget_numbers(dlz_report_texts *classes) {
     dlz_report_release_texts(classes);
 }
 
-static dlviz_status compare_classes(const dlviz_report *report, const dlviz_report *page) {
+/* Where both have names these tell how many classes there are; where one has, the other may know of
+ * fewer. `there`: how many the page has. */
+static dlviz_status compare_classes(const dlviz_report *report, const dlviz_report *page,
+                                    int64_t there) {
     const dlz_report_texts *a = &report->classes, *b = &page->classes;
-    int64_t here = dlz_max_i64(a->count, dlz_report_num_needed(report));
-    if (b->count == 0 || (a->count == 0 && b->count >= here))
-        return DLVIZ_OK;
-    if (here != b->count)
+    int64_t here = dlz_report_num_classes(report);
+    bool fit = a->count > 0 && b->count > 0 ? here == there
+               : a->count > 0               ? there <= here
+               : b->count > 0               ? here <= there
+                                            : true;
+    if (!fit)
         return dlz_fail(DLVIZ_ERROR_SHAPE, "it has %lld classes, and the report %lld",
-                        (long long)b->count, (long long)here);
+                        (long long)there, (long long)here);
     for (int64_t i = 0; i < b->count && i < a->count; i++)
         if (strcmp(a->items[i], b->items[i]) != 0)
             return dlz_fail(DLVIZ_ERROR_SHAPE, "class %lld is '%s' there and '%s' in the report",
@@ -294,8 +299,9 @@ static dlviz_status merge(dlviz_report *report, dlviz_report *page) {
     if (report->n > 0 && report->n != page->n)
         return dlz_fail(DLVIZ_ERROR_SHAPE, "it has %lld points, and the report %lld",
                         (long long)page->n, (long long)report->n);
+    int64_t num_classes = page->classes.count;
     forget_numbers(&page->classes);
-    DLZ_TRY(compare_classes(report, page));
+    DLZ_TRY(compare_classes(report, page, num_classes));
     DLZ_TRY(compare_labels(report, page));
     DLZ_TRY(compare_names(report, page));
     DLZ_TRY(tell_runs_apart(report, page));

@@ -299,6 +299,8 @@ static dlviz_status parse_run(const json_t *object, const context *c) {
     const char *name;
     dlviz_report_run *run;
     DLZ_TRY(dlz_value_text(get(object, "name"), "name", &name));
+    if (!name[0])
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "the 'name' of a run is empty");
     DLZ_TRY(dlz_report_run_create(c->page, name, &run));
     dlviz_status status = parse_run_into(object, c, run);
     if (status == DLVIZ_OK)

@@ -8,6 +8,7 @@
 #include "tsne/extent.h"
 #include "tsne/tsne_internal.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -290,9 +291,22 @@ static dlviz_status read_matrix(const dlviz_safetensors *file, const char *name,
     return status;
 }
 
-static double read_result(const json_t *object, const char *name) {
+/* A number of `least` to `most`, or NaN where there is none. */
+static dlviz_status read_result(const json_t *object, const char *name, double least, double most,
+                                double *result) {
     const json_t *value = json_object_get(object, name);
-    return json_is_number(value) ? json_number_value(value) : NAN;
+    *result = json_is_number(value) ? json_number_value(value) : NAN;
+    if (!value || (*result >= least && *result <= most))
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_FORMAT, "it is not a saved t-SNE: its '%s' cannot have been", name);
+}
+
+/* Iterations, divergences and norms of gradients. */
+static dlviz_status check_history(const dlz_tsne_result *fit) {
+    for (int64_t i = 0; i < 3 * fit->rows; i++)
+        if (!(fit->history[i] >= 0))
+            return damaged("its history cannot have been");
+    return DLVIZ_OK;
 }
 
 static bool is_scale(double scale) {
@@ -347,6 +361,7 @@ static dlviz_status read_tensors(const dlviz_safetensors *file, const saved_fit 
     if (!fit->history)
         return damaged("its fit has no history");
     fit->capacity = fit->rows;
+    DLZ_TRY(check_history(fit));
     DLZ_TRY(take_fit(saved, fit));
     return fit->points ? check_points(fit) : DLVIZ_OK;
 }
@@ -358,8 +373,10 @@ static dlviz_status read_fit(const dlviz_safetensors *file, dlz_tsne_result *fit
     dlviz_status status = dlz_settings_read(fit_table, "it is not a saved t-SNE", object, &saved);
     if (status == DLVIZ_OK)
         status = read_tensors(file, &saved, fit);
-    fit->divergence = read_result(object, "kl_divergence");
-    fit->perplexity = read_result(object, "perplexity");
+    if (status == DLVIZ_OK)
+        status = read_result(object, "kl_divergence", 0, DBL_MAX, &fit->divergence);
+    if (status == DLVIZ_OK)
+        status = read_result(object, "perplexity", 1, 1e6, &fit->perplexity);
     json_decref(object);
     return status;
 }

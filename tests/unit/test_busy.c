@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* -- The mark itself --------------------------------------------------------------------------- */
@@ -268,9 +269,58 @@ START_TEST(projecting_is_shared) {
 }
 END_TEST
 
+/* -- Fits while others try ------------------------------------------------------------------------
+ */
+
+typedef struct trial {
+    dlviz_pca *pca;
+    dlviz_tensor *points;
+    atomic_bool over;
+} trial;
+
+static void *try_to_project(void *user) {
+    trial *t = user;
+    while (!atomic_load(&t->over)) {
+        dlviz_tensor *projected;
+        dlviz_status status = dlviz_pca_transform(t->pca, t->points, &projected);
+        ck_assert(status == DLVIZ_OK || status == DLVIZ_ERROR_STATE);
+        dlviz_tensor_destroy(projected);
+    }
+    return NULL;
+}
+
+/* Who is refused has looked at the handle's mark: at the end of a fit, when results are put in
+ * their place, nothing else is written there. ThreadSanitizer sees it. */
+START_TEST(those_refused_meet_no_results) {
+    trial t = {.points = make_points(30, 4, 4, 0.9, 0, 1)};
+    ck_ok(dlviz_pca_create(&t.pca, 2));
+    ck_ok(dlviz_pca_fit(t.pca, t.points));
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, try_to_project, &t), 0);
+    int fits = 0;
+    for (int i = 0; i < 3000 && fits < 300; i++) {
+        dlviz_status status =
+            i % 2 ? dlviz_pca_fit(t.pca, t.points) : dlviz_pca_partial_fit(t.pca, t.points);
+        ck_assert(status == DLVIZ_OK || status == DLVIZ_ERROR_STATE);
+        fits += status == DLVIZ_OK;
+    }
+    atomic_store(&t.over, true);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(dlviz_pca_num_wanted(t.pca), 2);
+    ck_assert_int_eq(dlviz_pca_num_components(t.pca), 2);
+    ck_ok(dlviz_pca_fit(t.pca, t.points));
+    dlviz_pca_destroy(t.pca);
+    dlviz_tensor_destroy(t.points);
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {marks_are_taken_and_given_back, a_crowd_counts_right,
-                                  a_pca_in_use_is_refused,        a_tsne_in_use_is_refused,
-                                  projecting_is_shared,           NULL};
+    const TTest *const tests[] = {marks_are_taken_and_given_back,
+                                  a_crowd_counts_right,
+                                  a_pca_in_use_is_refused,
+                                  a_tsne_in_use_is_refused,
+                                  projecting_is_shared,
+                                  those_refused_meet_no_results,
+                                  NULL};
     return run_tests("busy", tests);
 }

@@ -171,6 +171,35 @@ START_TEST(few_decades_have_labels_and_lines) {
 }
 END_TEST
 
+/* However many panels there are, and little height: the last one's curve is seen. */
+START_TEST(every_panel_is_on_the_page) {
+    static const int64_t widths[] = {1000, 3000, 16384};
+    const double y[] = {1, 2, 1, 2};
+    char name[8];
+    for (int panels = 1; panels <= 16; panels += 5)
+        for (int w = 0; w < 3; w++) {
+            dlviz_figure *figure;
+            ck_ok(dlviz_figure_create_curves(&figure));
+            for (int i = 0; i < panels; i++) {
+                snprintf(name, sizeof name, "p%d", i);
+                ck_ok(dlviz_figure_add_curve(figure, name, i + 1 < panels ? "a" : "last", 4, NULL,
+                                             y));
+            }
+            ck_ok(dlviz_figure_set_title(figure, "A title"));
+            ck_ok(dlviz_figure_set_size(figure, 200, widths[w]));
+            ck_ok(dlviz_figure_write(figure, scratch_path("panels.png")));
+            cairo_surface_t *surface = read_png(scratch_path("panels.png"), (int)widths[w], 200);
+            /* Left of the legend, which has the color too. */
+            int seen = count_color(surface, dlz_class_color(panels > 1), 40, 0, 0,
+                                   (int)(widths[w] * 6 / 10), 200);
+            ck_assert_msg(seen > 2, "%d panels, %d wide: %d pixels of the last one", panels,
+                          (int)widths[w], seen);
+            cairo_surface_destroy(surface);
+            dlviz_figure_destroy(figure);
+        }
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {steps_change_at_once,
                                   any_steps_are_drawn,
@@ -178,6 +207,7 @@ int main(void) {
                                   numbers_are_written_as_on_their_axis,
                                   a_number_takes_after_its_axis,
                                   few_decades_have_labels_and_lines,
+                                  every_panel_is_on_the_page,
                                   NULL};
     return run_tests("curves", tests);
 }

@@ -477,7 +477,8 @@ START_TEST(files_that_do_not_fit_together) {
         "{\"later_iterations\":-1,\"epochs\":[0,1,3]}",
         "{\"later_iterations\":60,\"epochs\":[0,1,2,3]}",
         "{\"later_iterations\":60,\"epochs\":[0,1,2],\"kl_divergences\":[1,2]}",
-        "{\"later_iterations\":60,\"epochs\":[0,1,2],\"kl_divergences\":[1,2,\"3\"]}"};
+        "{\"later_iterations\":60,\"epochs\":[0,1,2],\"kl_divergences\":[1,2,\"3\"]}",
+        "{\"later_iterations\":60,\"epochs\":[0,1,2],\"kl_divergences\":[1,2,-3]}"};
     for (size_t i = 0; i < sizeof descriptions / sizeof *descriptions; i++) {
         dlviz_safetensors *file;
         void *changed;

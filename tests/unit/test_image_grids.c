@@ -204,6 +204,63 @@ START_TEST(channels_stand_side_by_side) {
 }
 END_TEST
 
+/* Black images, of which a page has room for all. */
+static void expect_all(int ndim, const int64_t *dims, int64_t columns, int64_t height,
+                       int64_t width) {
+    dlviz_tensor *images = tensor_of(DLVIZ_FLOAT32, ndim, dims);
+    int tiles = (int)(ndim == 4 ? dims[0] * dims[1] : dims[0]);
+    dlviz_figure *figure;
+    ck_ok(dlviz_figure_create_images(&figure, images));
+    ck_ok(dlviz_figure_set_num_columns(figure, columns));
+    if (height > 0)
+        ck_ok(dlviz_figure_set_size(figure, height, width));
+    cairo_surface_t *surface = drawn(figure);
+    int black = count(surface, (dlz_color){0, 0, 0});
+    ck_assert_msg(black >= tiles && black % tiles == 0,
+                  "%d tiles in %d columns: %d black pixels of %d x %d", tiles, (int)columns, black,
+                  height_of(surface), width_of(surface));
+    cairo_surface_destroy(surface);
+    dlviz_figure_destroy(figure);
+    dlviz_tensor_destroy(images);
+}
+
+/* None lies beyond the page's edges: where a row or a column would, it is shorter. */
+START_TEST(every_image_is_on_the_page) {
+    static const int64_t channels[][4] = {{1, 774, 1, 1},  {1, 1024, 7, 7}, {1, 2048, 1, 1},
+                                          {2, 2048, 1, 1}, {1, 4093, 3, 3}, {3, 1000, 2, 2}};
+    for (int i = 0; i < 6; i++)
+        for (int64_t columns = 0; columns <= 2; columns += 2)
+            expect_all(4, channels[i], columns, 0, 0);
+    expect_all(4, channels[2], 0, 200, 200);
+    for (int64_t columns = 1; columns <= 4096; columns *= 8)
+        for (int64_t size = 0; size <= 1600; size = size ? 2 * size : 200)
+            expect_all(3, (int64_t[]){4096, 1, 1}, columns, size, size);
+    for (int64_t columns = 110; columns < 122; columns++)
+        expect_all(3, (int64_t[]){columns, 6, 6}, columns, 0, 0);
+}
+END_TEST
+
+/* Where text leaves no room, the grid is drawn over it. */
+START_TEST(text_does_not_drive_images_off_the_page) {
+    char title[4000];
+    memset(title, 'o', sizeof title);
+    for (int i = 9; i < 3999; i += 10)
+        title[i] = ' ';
+    title[3999] = '\0';
+    const float values[] = {0, 0, 0, 0};
+    dlviz_figure *figure = grid_of(3, (int64_t[]){4, 1, 1}, values);
+    ck_ok(dlviz_figure_set_title(figure, title));
+    ck_ok(dlviz_figure_set_subtitle(figure, title));
+    ck_ok(dlviz_figure_set_footnote(figure, title));
+    ck_ok(dlviz_figure_set_size(figure, 200, 16384));
+    cairo_surface_t *surface = drawn(figure);
+    int black = count(surface, (dlz_color){0, 0, 0});
+    ck_assert_msg(black > 1000 && black % 4 == 0, "%d black pixels", black);
+    cairo_surface_destroy(surface);
+    dlviz_figure_destroy(figure);
+}
+END_TEST
+
 START_TEST(a_title_that_is_wider_than_the_grid_is_not_broken) {
     const float values[] = {0, 1, 2, 3};
     dlviz_figure *figure = grid_of(3, (int64_t[]){1, 2, 2}, values);
@@ -225,6 +282,8 @@ int main(void) {
                                   rows_are_full,
                                   only_rows_with_captions_have_room_for_them,
                                   channels_stand_side_by_side,
+                                  every_image_is_on_the_page,
+                                  text_does_not_drive_images_off_the_page,
                                   a_title_that_is_wider_than_the_grid_is_not_broken,
                                   NULL};
     return run_tests("image grids", tests);

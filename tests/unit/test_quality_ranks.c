@@ -1,11 +1,14 @@
 /* Measures of maps by ranks: the bits of one process for any number of ranks and threads, and
  * failures that all ranks learn of. */
+#include "base/base.h"
 #include "comm/comm.h"
+#include "comm/exchange.h"
 #include "support/random_cases.h"
 #include "support/ranks.h"
 #include "support/support.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -297,8 +300,50 @@ START_TEST(not_a_number) {
 }
 END_TEST
 
+typedef struct held {
+    dlviz_comm *comm;
+    dlz_hold hold;
+    dlviz_status status;
+} held;
+
+static void *hold_comm(void *user) {
+    held *h = user;
+    h->status = dlz_busy_take("a test", &h->comm->busy, "communicator", DLZ_ALONE, &h->hold);
+    return NULL;
+}
+
+/* Another thread has the communicator. */
+static dlviz_status be_refused(dlviz_comm *comm, void *user) {
+    const given *g = user;
+    held h = {.comm = comm};
+    pthread_t thread;
+    double result = 7, error = 7;
+    if (pthread_create(&thread, NULL, hold_comm, &h) != 0)
+        return dlz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no thread");
+    pthread_join(thread, NULL);
+    dlviz_status status = measure(comm, g, g->map, g->labels, g->k, g->samples, 1, &result, &error);
+    dlz_busy_give_back(&h.hold);
+    if (h.status != DLVIZ_OK || status != DLVIZ_ERROR_STATE || result != 0 || error != 0)
+        return dlz_fail(DLVIZ_ERROR_STATE, "%s: status %d and results %g, %g", names[g->measure],
+                        (int)status, result, error);
+    return DLVIZ_OK;
+}
+
+START_TEST(results_are_0_where_the_communicator_is_in_use) {
+    given g = make(100, 3, 5, 0);
+    g.samples = INT64_MAX;
+    for (int m = 0; m < MEASURES; m++) {
+        g.measure = (enum measure)m;
+        ranks_succeed(2, be_refused, &g);
+    }
+    destroy(&g);
+}
+END_TEST
+
 int main(void) {
-    return run_tests("quality_ranks", (const TTest *[]){all_points_and_samples, ties,
-                                                        what_one_rank_has_alone_is_refused,
-                                                        no_memory_on_one_rank, not_a_number, NULL});
+    return run_tests("quality_ranks",
+                     (const TTest *[]){all_points_and_samples, ties,
+                                       what_one_rank_has_alone_is_refused, no_memory_on_one_rank,
+                                       not_a_number, results_are_0_where_the_communicator_is_in_use,
+                                       NULL});
 }

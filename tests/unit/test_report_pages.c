@@ -200,6 +200,50 @@ START_TEST(runs_have_names_of_their_own) {
 }
 END_TEST
 
+/* A report of 20 points: classes with names or numbers alone, labels and outputs that need some. */
+static dlviz_report *classes_report(int64_t names, int64_t label_classes, int64_t outputs) {
+    static const char *const all[] = {"a", "b", "c", "d", "e", "f"};
+    dlviz_report *report;
+    ck_ok(dlviz_report_create(&report, "classes", 20));
+    dlviz_tensor *labels = labels_of(20, label_classes > 0 ? label_classes : 1);
+    if (label_classes > 0)
+        ck_ok(dlviz_report_set_labels(report, labels));
+    if (names > 0)
+        ck_ok(dlviz_report_set_class_names(report, names, all));
+    ck_ok(add_whole_run(report, "r", 20, outputs, 1));
+    dlviz_tensor_destroy(labels);
+    return report;
+}
+
+/* Merges either way round. */
+static void expect_classes(const int64_t a[3], const int64_t b[3], const char *words) {
+    for (int turned = 0; turned < 2; turned++) {
+        const int64_t *x = turned ? b : a, *y = turned ? a : b;
+        dlviz_report *report = classes_report(x[0], x[1], x[2]),
+                     *other = classes_report(y[0], y[1], y[2]);
+        size_t size;
+        void *bytes = bytes_of(other, &size);
+        if (words)
+            ck_fails(dlviz_report_merge_memory(report, bytes, size), DLVIZ_ERROR_SHAPE, words);
+        else
+            ck_ok(dlviz_report_merge_memory(report, bytes, size));
+        dlviz_free(bytes);
+        dlviz_report_destroy(report), dlviz_report_destroy(other);
+    }
+}
+
+/* Names tell how many classes there are: labels or outputs of more are of other points, in whichever
+ * of the two the names are. */
+START_TEST(classes_beyond_the_names_are_refused) {
+    expect_classes((int64_t[]){3, 0, 3}, (int64_t[]){0, 5, 3}, "classes, and the report");
+    expect_classes((int64_t[]){3, 0, 3}, (int64_t[]){0, 0, 5}, "classes, and the report");
+    expect_classes((int64_t[]){4, 0, 3}, (int64_t[]){3, 0, 3}, "classes, and the report");
+    expect_classes((int64_t[]){5, 0, 3}, (int64_t[]){0, 5, 5}, NULL);
+    expect_classes((int64_t[]){5, 0, 3}, (int64_t[]){0, 0, 2}, NULL);
+    expect_classes((int64_t[]){0, 5, 3}, (int64_t[]){0, 0, 2}, NULL);
+}
+END_TEST
+
 START_TEST(other_points_are_refused) {
     dlviz_tensor *labels = labels_of(20, 4), *others = labels_of(20, 4),
                  *images = noise(20, 1, 4, 4), *other_images, *small = noise(20, 1, 4, 3),
@@ -280,6 +324,7 @@ START_TEST(damaged_pages_are_refused) {
         {"\"columns\":4", "\"columns\":0", "'columns'"},
         {"\"channels\":1", "\"channels\":3", "picture"},
         {"\"name\":\"run 1\"", "\"name\":1", "'name'"},
+        {"\"name\":\"run 1\"", "\"name\":\"\"", "'name' of a run is empty"},
         {"\"sprite\">iVBO", "\"sprite\">iVBA", "PNG"},
         {"\"sprite\">iVBO", "\"sprite\">", "picture"},
         {"\"sprite\">iVBO", "\"sprite\">/9j/", "PNG"},
@@ -748,6 +793,7 @@ END_TEST
 int main(void) {
     return run_tests("report_pages", (const TTest *[]){
                                          merged_runs_are_the_same,
+                                         classes_beyond_the_names_are_refused,
                                          runs_have_names_of_their_own,
                                          other_points_are_refused,
                                          damaged_pages_are_refused,

@@ -274,6 +274,10 @@ START_TEST(tensors_that_do_not_fit) {
     expect_refused(bytes, size, "points", huge, NULL, NULL, "'points' has a value that is too");
     expect_refused(bytes, size, "history", other, NULL, NULL, "'history' has another type");
     expect_refused(bytes, size, "history", NULL, NULL, NULL, "no history");
+    dlviz_tensor *before = matrix(4, 3, NULL);
+    dlviz_tensor_float(before)[7] = -1;
+    expect_refused(bytes, size, "history", before, NULL, NULL, "history cannot have been");
+    dlviz_tensor_destroy(before);
     dlviz_tensor *all[] = {other, wide, nan, huge};
     for (int i = 0; i < 4; i++)
         dlviz_tensor_destroy(all[i]);
@@ -301,6 +305,12 @@ START_TEST(numbers_that_no_fit_gives) {
         {"dlviz.tsne.fit", "\"iterations\":90", "\"iterations\":-1", "cannot have been"},
         {"dlviz.tsne.fit", "\"neighbors\":27", "\"neighbors\":120", "cannot have been"},
         {"dlviz.tsne.fit", "\"method\":", "\"method\":1", "cannot have been"},
+        {"dlviz.tsne.fit", "\"kl_divergence\":", "\"kl_divergence\":-",
+         "'kl_divergence' cannot have been"},
+        {"dlviz.tsne.fit", "\"kl_divergence\":", "\"kl_divergence\":[],\"other\":",
+         "'kl_divergence' cannot have been"},
+        {"dlviz.tsne.fit",
+         "\"perplexity\":", "\"perplexity\":0.5,\"other\":", "'perplexity' cannot have been"},
         {"dlviz.tsne.fit", "\"scale\":", "\"scale\":3", "scale of none"},
         {"dlviz.tsne.fit", "\"scale\":", "\"scale\":-", "scale of none"},
         {"dlviz.tsne.fit", "\"degrees_of_freedom\":1.0", "\"degrees_of_freedom\":0.0",
