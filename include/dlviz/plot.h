@@ -160,8 +160,8 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_create_matrix(dlviz_figure **out,
  *  there are negative values, else gray, each image from its smallest value to its largest; see
  *  dlviz_figure_set_shared_range and dlviz_figure_set_colormap.
  *  @param images  n x h x w or n x c x h x w float32, all finite, n·c at most 4096. Each channel is
- *                 an image of its own; those of one n stand side by side, and where they are too
- *                 many for the page's width, in several rows.
+ *                 an image of its own; those of one n stand side by side, and where a row would
+ *                 make them too small, in several rows.
  *
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC,
  *  DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_UNSUPPORTED. */

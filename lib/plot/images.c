@@ -161,6 +161,22 @@ static bool is_too_wide(const grid *plan, const dlz_images *images, double width
     return (double)(tiles + gaps * gap_pixels(plan, unit)) > (width + DLZ_MARGIN) * unit;
 }
 
+/* The channels of an image in several rows, of at least `columns`. */
+static void wrap_channels(const dlz_images *images, int64_t columns, double shape, grid *plan) {
+    double aspect = (double)images->width / (double)images->height;
+    int64_t chosen = choose_columns(plan->together, aspect, shape * (double)images->n);
+    plan->columns = dlz_min_i64(dlz_max_i64(chosen, columns), plan->together - 1);
+    plan->together = 1;
+}
+
+/* Whether one row for all channels of an image makes them so small that several are better: with
+ * other images below, the rows say which channels are the same. */
+static bool should_wrap(const grid *plan, const dlz_images *images, double unit) {
+    int64_t pixels = tile_pixels(plan->tile_width, unit, images->width);
+    return plan->together > 1 && images->num_heat_maps == 0 && pixels < images->width &&
+           (images->n == 1 || pixels < 4);
+}
+
 /* Fewer images in a row; of one whose channels alone are too many for it, these in several rows. */
 static void choose_fewer_columns(const dlz_images *images, double width, double unit, double shape,
                                  grid *plan) {
@@ -170,10 +186,8 @@ static void choose_fewer_columns(const dlz_images *images, double width, double 
         plan->columns = groups * each;
         return;
     }
-    double aspect = (double)images->width / (double)images->height;
-    int64_t columns = choose_columns(each, aspect, shape * (double)images->n);
-    plan->columns = dlz_max_i64(dlz_min_i64(columns, dlz_min_i64(most, each - 1)), 1);
-    plan->together = 1;
+    wrap_channels(images, 1, shape, plan);
+    plan->columns = dlz_max_i64(dlz_min_i64(plan->columns, most), 1);
 }
 
 /* Sizes the tiles for these columns. False where they are too many for the page. */
@@ -214,6 +228,11 @@ static void plan_grid(const dlviz_figure *figure, double width, double height, i
         plan->bar = 0;
     while (!arrange(figure, width - plan->bar, height, limits, plan) && plan->columns > 1)
         choose_fewer_columns(images, width - plan->bar, limits.unit, shape, plan);
+    if (should_wrap(plan, images, limits.unit)) {
+        wrap_channels(images, columns, shape, plan);
+        while (!arrange(figure, width - plan->bar, height, limits, plan) && plan->columns > 1)
+            choose_fewer_columns(images, width - plan->bar, limits.unit, shape, plan);
+    }
 }
 
 static int64_t count_captions(const grid *plan, int64_t rows) {

@@ -9,6 +9,8 @@
 enum { DEFAULT_WIDTH = 1600, DEFAULT_HEIGHT = 1200, LARGEST_HEIGHT = 16384 };
 /* Of a grid of images, in units. */
 static const double least_width = 200;
+/* Of what any figure shows, in units. */
+static const double least_height = 40;
 
 bool dlviz_plot_supported(void) {
     return true;
@@ -40,7 +42,7 @@ static dlviz_status suitable_size(const dlviz_figure *figure, page_size *chosen)
         chosen->width = (int)ceil(canvas->width * chosen->unit);
     }
     if (status == DLVIZ_OK) {
-        height += dlz_decorations_height(canvas, figure);
+        height = fmax(height, least_height) + dlz_decorations_height(canvas, figure);
         chosen->height = (int)fmin(fmax(ceil(height * chosen->unit), 200), LARGEST_HEIGHT);
         status = dlz_type_status(canvas->type);
     }
@@ -73,7 +75,7 @@ static dlviz_status draw(const dlz_canvas *canvas, const dlviz_figure *figure) {
     dlz_box box = dlz_draw_decorations(canvas, figure);
     /* Text may leave no room in a very small figure: then what it shows keeps a little, over the
      * text. */
-    box.height = fmax(box.height, 40);
+    box.height = fmax(box.height, least_height);
     box.y = fmax(fmin(box.y, canvas->height - box.height - DLZ_MARGIN), 0);
     return drawers[figure->kind](canvas, figure, box);
 }

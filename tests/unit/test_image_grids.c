@@ -205,15 +205,15 @@ START_TEST(channels_stand_side_by_side) {
 END_TEST
 
 /* Black images, of which a page has room for all. */
-static void expect_all(int ndim, const int64_t *dims, int64_t columns, int64_t height,
-                       int64_t width) {
+static void expect_all(int ndim, const int64_t *dims, int64_t columns, int64_t width,
+                       int64_t height) {
     dlviz_tensor *images = tensor_of(DLVIZ_FLOAT32, ndim, dims);
     int tiles = (int)(ndim == 4 ? dims[0] * dims[1] : dims[0]);
     dlviz_figure *figure;
     ck_ok(dlviz_figure_create_images(&figure, images));
     ck_ok(dlviz_figure_set_num_columns(figure, columns));
-    if (height > 0)
-        ck_ok(dlviz_figure_set_size(figure, height, width));
+    if (width > 0)
+        ck_ok(dlviz_figure_set_size(figure, width, height));
     cairo_surface_t *surface = drawn(figure);
     int black = count(surface, (dlz_color){0, 0, 0});
     ck_assert_msg(black >= tiles && black % tiles == 0,
@@ -237,6 +237,28 @@ START_TEST(every_image_is_on_the_page) {
             expect_all(3, (int64_t[]){4096, 1, 1}, columns, size, size);
     for (int64_t columns = 110; columns < 122; columns++)
         expect_all(3, (int64_t[]){columns, 6, 6}, columns, 0, 0);
+}
+END_TEST
+
+/* Rather than become too small to be seen; those of a few images stay in one row each. */
+START_TEST(many_channels_have_several_rows) {
+    static const struct {
+        int64_t dims[4];
+        int least; /* pixels of the page that each pixel of an image takes */
+    } cases[] = {{{1, 600, 5, 5}, 16}, {{1, 100, 28, 28}, 4}, {{2, 700, 5, 5}, 4}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int64_t *dims = cases[i].dims;
+        int64_t pixels = dims[0] * dims[1] * dims[2] * dims[3];
+        float *zeros = calloc((size_t)pixels, sizeof *zeros);
+        ck_assert_ptr_nonnull(zeros);
+        dlviz_figure *figure = grid_of(4, dims, zeros);
+        ck_ok(dlviz_figure_set_shared_range(figure, false));
+        cairo_surface_t *surface = drawn(figure);
+        ck_assert_int_ge(count(surface, (dlz_color){0, 0, 0}), pixels * cases[i].least);
+        cairo_surface_destroy(surface);
+        dlviz_figure_destroy(figure);
+        free(zeros);
+    }
 }
 END_TEST
 
@@ -283,6 +305,7 @@ int main(void) {
                                   only_rows_with_captions_have_room_for_them,
                                   channels_stand_side_by_side,
                                   every_image_is_on_the_page,
+                                  many_channels_have_several_rows,
                                   text_does_not_drive_images_off_the_page,
                                   a_title_that_is_wider_than_the_grid_is_not_broken,
                                   NULL};
