@@ -71,9 +71,10 @@ static void attempt(const loader *chosen, uint64_t seed) {
     free(file.block);
 }
 
-/* A case is some mutations of a loader, in a process of its own. */
+/* A case is some mutations of a loader. */
 static void run_case(uint64_t seed) {
     const loader *chosen = &loaders[random_test_number()];
+    valid.count = 0; /* of an earlier case in this process */
     judge_start();
     loader_start(chosen, &valid);
     if (seed == 1) {

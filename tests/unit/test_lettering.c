@@ -1,6 +1,7 @@
 /* Text in figures: fitted, cut, broken and joined as its script wants it, by whatever font has it. */
 #include "plot/output.h"
 #include "support/figures.h"
+#include "support/fork.h"
 #include "support/pixels.h"
 #include "support/tiny_font.h"
 
@@ -567,6 +568,8 @@ START_TEST(the_environment_changes_no_byte) {
                                                           {"GDK_DPI_SCALE", "3"}};
     static const char *const endings[] = {"png", "svg", "pdf"};
     char name[40];
+    if (cannot_fork())
+        return;
     for (int i = 0; i < NUM_SETTINGS; i++) {
         pid_t child = fork();
         if (child == 0) {
