@@ -56,6 +56,30 @@ static void free_problem(problem *p) {
         dlz_free(all[i]);
 }
 
+/* By the plain reference, in double. */
+typedef struct reference {
+    double *y, *dx, *dw, *db;
+} reference;
+
+static reference find_reference(const problem *p, const dlz_conv3x3_input *input,
+                                const dlz_conv3x3_gradient *gradient) {
+    reference t = {.y = malloc(sizeof *t.y * (size_t)p->outputs),
+                   .dx = malloc(sizeof *t.dx * (size_t)p->inputs),
+                   .dw = malloc(sizeof *t.dw * (size_t)p->weights),
+                   .db = malloc(sizeof *t.db * (size_t)p->shape.out_channels)};
+    ck_assert(t.y && t.dx && t.dw && t.db);
+    dlz_conv3x3_reference_forward(p->shape, input, p->w, p->bias, t.y);
+    dlz_conv3x3_reference_backward(p->shape, input, gradient, p->w, t.dx, t.dw, t.db);
+    return t;
+}
+
+static void free_reference(reference *t) {
+    free(t->y);
+    free(t->dx);
+    free(t->dw);
+    free(t->db);
+}
+
 /* What one run of all four functions gives; guard values around each array are checked. */
 typedef struct outcome {
     float *y, *dx, *dw, *db, *pooled;
@@ -283,11 +307,7 @@ static void check_problem(dlz_isa isa, dlz_conv3x3_algorithm algorithm, dlz_conv
              (long long)s.width, (long long)s.in_channels, (long long)s.out_channels,
              (long long)s.padding[0], (long long)s.padding[1], how.input_mode, how.gradient_mode);
 
-    double *y = malloc(sizeof *y * (size_t)p.outputs), *dx = malloc(sizeof *dx * (size_t)p.inputs);
-    double *dw = malloc(sizeof *dw * (size_t)p.weights);
-    double *db = malloc(sizeof *db * (size_t)s.out_channels);
-    dlz_conv3x3_reference_forward(s, &input, p.w, p.bias, y);
-    dlz_conv3x3_reference_backward(s, &input, &gradient, p.w, dx, dw, db);
+    reference t = find_reference(&p, &input, &gradient);
 
     outcome o = run(&plan, &p, &input, &gradient, how.relu, false);
     int64_t in = s.in_channels, out = s.out_channels;
@@ -304,9 +324,9 @@ static void check_problem(dlz_isa isa, dlz_conv3x3_algorithm algorithm, dlz_conv
     double sum_scale = 1e-30, sum_error = 0;
     double count = (double)(p.outputs / out);
     for (int64_t i = 0; i < p.outputs; i++)
-        want[i % out] += y[i] / count;
+        want[i % out] += t.y[i] / count;
     for (int64_t i = 0; i < p.outputs; i++)
-        want[out + i % out] += (y[i] - want[i % out]) * (y[i] - want[i % out]) / count;
+        want[out + i % out] += (t.y[i] - want[i % out]) * (t.y[i] - want[i % out]) / count;
     double spread = 0, stat_error = 0;
     for (int64_t k = 0; k < out; k++)
         spread = fmax(spread, sqrt(want[out + k]));
@@ -316,9 +336,9 @@ static void check_problem(dlz_isa isa, dlz_conv3x3_algorithm algorithm, dlz_conv
     }
     double *want_sums = want + 2 * out;
     for (int64_t i = 0; i < p.inputs; i++) {
-        want_sums[i % in] += dx[i];
-        want_sums[in + i % in] += dx[i] * (p.x[i] - p.in_pivot[i % in]);
-        sum_scale += fabs(dx[i]) / (double)in;
+        want_sums[i % in] += t.dx[i];
+        want_sums[in + i % in] += t.dx[i] * (p.x[i] - p.in_pivot[i % in]);
+        sum_scale += fabs(t.dx[i]) / (double)in;
     }
     for (int64_t i = 0; i < 2 * in; i++)
         sum_error = fmax(sum_error, fabs(sums[i] - want_sums[i]));
@@ -328,11 +348,11 @@ static void check_problem(dlz_isa isa, dlz_conv3x3_algorithm algorithm, dlz_conv
     bound *= fmax(1, sqrt((double)dlz_max_i64(in, out) / 66));
     if (how.relu)
         for (int64_t i = 0; i < p.outputs; i++)
-            y[i] = y[i] > 0 ? y[i] : 0;
-    check_close("y", where, rms_error(o.y, y, p.outputs, 1e-2), bound);
-    check_close("dx", where, rms_error(o.dx, dx, p.inputs, 1e-2), bound);
-    check_close("dw", where, rms_error(o.dw, dw, p.weights, 1e-2), 2 * bound);
-    check_close("db", where, rms_error(o.db, db, out, 1), 1e-6);
+            t.y[i] = t.y[i] > 0 ? t.y[i] : 0;
+    check_close("y", where, rms_error(o.y, t.y, p.outputs, 1e-2), bound);
+    check_close("dx", where, rms_error(o.dx, t.dx, p.inputs, 1e-2), bound);
+    check_close("dw", where, rms_error(o.dw, t.dw, p.weights, 1e-2), 2 * bound);
+    check_close("db", where, rms_error(o.db, t.db, out, 1), 1e-6);
     check_close("moments", where, stat_error, 5e-6);
     check_close("sums", where, sum_error / (sum_scale + 1), 5e-6);
 
@@ -346,10 +366,7 @@ static void check_problem(dlz_isa isa, dlz_conv3x3_algorithm algorithm, dlz_conv
 
     free_outcome(&o);
     free_outcome(&again);
-    free(y);
-    free(dx);
-    free(dw);
-    free(db);
+    free_reference(&t);
     free(stats);
     free(sums);
     free(want);
@@ -488,12 +505,7 @@ START_TEST(outliers_spoil_nothing_but_what_they_reach) {
                 input.shift = p.shift;
             }
             dlz_conv3x3_gradient gradient = {.dy = p.dy};
-            double *y = malloc(sizeof *y * (size_t)p.outputs);
-            double *dx = malloc(sizeof *dx * (size_t)p.inputs);
-            double *dw = malloc(sizeof *dw * (size_t)p.weights);
-            double *db = malloc(sizeof *db * (size_t)s.out_channels);
-            dlz_conv3x3_reference_forward(s, &input, p.w, p.bias, y);
-            dlz_conv3x3_reference_backward(s, &input, &gradient, p.w, dx, dw, db);
+            reference t = find_reference(&p, &input, &gradient);
             int64_t row = 7, column = 5;
             for (int64_t i = 0; i < s.images; i++) {
                 int64_t pixel = (i * s.height + row) * s.width + column;
@@ -509,17 +521,14 @@ START_TEST(outliers_spoil_nothing_but_what_they_reach) {
             int64_t down = s.padding[0] - 1, along = s.padding[1] - 1;
             place in_y = {out_height(s), out_width(s), row + down, column + along};
             place in_x = {s.height, s.width, row - down, column - along};
-            double errors[] = {far_error(s.images, in_y, s.out_channels, o.y, y),
-                               far_error(s.images, in_x, s.in_channels, o.dx, dx)};
+            double errors[] = {far_error(s.images, in_y, s.out_channels, o.y, t.y),
+                               far_error(s.images, in_x, s.in_channels, o.dx, t.dx)};
             for (int k = 0; k < 2; k++)
                 ck_assert_msg(errors[k] < 1e-4,
                               "%s, pixel of %g, turn %d: %s off by %.2g elsewhere",
                               dlz_isa_name(isa), (double)size, turn, k ? "dx" : "y", errors[k]);
             free_outcome(&o);
-            free(y);
-            free(dx);
-            free(dw);
-            free(db);
+            free_reference(&t);
             free_problem(&p);
         }
 }
@@ -555,24 +564,16 @@ START_TEST(large_numbers_do_not_overflow_on_the_way) {
                 p.w[i] *= 1e-6f;
             dlz_conv3x3_input input = {.data = p.x, .weights = p.w};
             dlz_conv3x3_gradient gradient = {.dy = p.dy};
-            double *y = malloc(sizeof *y * (size_t)p.outputs);
-            double *dx = malloc(sizeof *dx * (size_t)p.inputs);
-            double *dw = malloc(sizeof *dw * (size_t)p.weights);
-            double *db = malloc(sizeof *db * (size_t)s.out_channels);
-            dlz_conv3x3_reference_forward(s, &input, p.w, p.bias, y);
-            dlz_conv3x3_reference_backward(s, &input, &gradient, p.w, dx, dw, db);
+            reference t = find_reference(&p, &input, &gradient);
             dlz_conv3x3_plan plan;
             ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, DLZ_CONV3X3_WINOGRAD4));
             outcome o = run(&plan, &p, &input, &gradient, false, false);
-            double errors[] = {worst_error(p.outputs, o.y, y), worst_error(p.inputs, o.dx, dx)};
+            double errors[] = {worst_error(p.outputs, o.y, t.y), worst_error(p.inputs, o.dx, t.dx)};
             for (int k = 0; k < 2; k++)
                 ck_assert_msg(errors[k] < 1e-5, "%s, turn %d: %s off by %.2g", dlz_isa_name(isa),
                               turn, k ? "dx" : "y", errors[k]);
             free_outcome(&o);
-            free(y);
-            free(dx);
-            free(dw);
-            free(db);
+            free_reference(&t);
             free_problem(&p);
         }
 }
