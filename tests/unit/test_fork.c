@@ -240,7 +240,7 @@ static void ck_forks_amid(work *w, const results *first, void (*child_part)(cons
 }
 
 START_TEST(a_fork_amid_anothers_work_leaves_a_child_that_computes) {
-    if (cannot_fork())
+    if (cannot_fork_amid_work())
         return;
     ck_ok(dlviz_set_num_threads(3));
     results first = compute();
@@ -254,7 +254,7 @@ START_TEST(a_fork_amid_anothers_work_leaves_a_child_that_computes) {
 END_TEST
 
 START_TEST(what_another_thread_had_in_use_is_refused_in_the_child) {
-    if (cannot_fork())
+    if (cannot_fork_amid_work())
         return;
     ck_ok(dlviz_set_num_threads(2));
     results first = compute();
@@ -337,7 +337,7 @@ START_TEST(a_lock_half_made_anew_is_open_in_the_child) {
 END_TEST
 
 START_TEST(locks_of_other_threads_are_open_in_the_child) {
-    if (cannot_fork())
+    if (cannot_fork_amid_work())
         return;
     pthread_t other;
     ck_assert(dlz_lock_init(&held));
