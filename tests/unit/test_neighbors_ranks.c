@@ -242,18 +242,21 @@ static dlviz_status see_given(dlviz_comm *comm, void *user) {
     dlviz_tensor *points, *right, *indices = NULL, *distances = NULL;
     int64_t dims[2] = {other && g->what == SHAPE ? g->n - 1 : g->n, g->d};
     TRY(dlviz_tensor_from_data(&right, DLVIZ_FLOAT32, 2, (int64_t[]){g->n, g->d}, g->points));
-    TRY(dlviz_tensor_from_data(&points, DLVIZ_FLOAT32, 2, dims, g->points));
+    dlviz_status status = dlviz_tensor_from_data(&points, DLVIZ_FLOAT32, 2, dims, g->points);
+    if (status != DLVIZ_OK) {
+        dlviz_tensor_destroy(right);
+        return status;
+    }
     if (g->what == NAN_ROW && (other || g->other < 0))
         dlviz_tensor_float(points)[g->d] = NAN;
     if (g->what == DATA && other)
         dlviz_tensor_float(points)[g->n * g->d / 2] += 1;
     if (g->what == CANCELS && other)
         dlviz_set_progress(cancel, user);
-    dlviz_status status =
-        dlviz_neighbors_shared(comm, points, g->k + (other && g->what == NEIGHBORS),
-                               other && g->what == RECALL ? 0.5 : g->recall,
-                               other && g->what == NO_RESULT ? NULL : &indices,
-                               other && g->what == DISTANCES ? NULL : &distances);
+    status = dlviz_neighbors_shared(comm, points, g->k + (other && g->what == NEIGHBORS),
+                                    other && g->what == RECALL ? 0.5 : g->recall,
+                                    other && g->what == NO_RESULT ? NULL : &indices,
+                                    other && g->what == DISTANCES ? NULL : &distances);
     dlviz_set_progress(NULL, NULL);
     bool failed = status != DLVIZ_OK;
     if (failed == (indices || distances))

@@ -344,7 +344,9 @@ START_TEST(a_legend_has_the_largest_classes) {
         label[i] = i;
     for (int64_t i = CLASSES; i < N; i++)
         label[i] = (i - CLASSES) / 3 * 7 + 5;
-    ck_ok(dlviz_figure_write(figure_of(uniform_map(N, 2, 3), labels), scratch_path("some.svg")));
+    dlviz_figure *figure = figure_of(uniform_map(N, 2, 3), labels);
+    ck_ok(dlviz_figure_write(figure, scratch_path("some.svg")));
+    dlviz_figure_destroy(figure);
     size_t size;
     char *text = read_text(scratch_path("some.svg"), &size), wanted[16];
     const char *last = strstr(text, ">\xE2\x80\xA6"), *at = text;
