@@ -192,9 +192,10 @@ static dlviz_status answer(const measure *m, question q, int64_t num_samples, ui
     DLZ_SHARED_TASK(q.comm, m->task);
     dlz_sample sample;
     dlviz_status status = dlz_sample_draw(q.who, q.points->dims[0], num_samples, seed, &sample);
-    DLZ_TRY(dlz_comm_agree(q.comm, status));
+    status = dlz_comm_agree(q.comm, status);
     q.sample = &sample;
-    status = of_sample(m, &q, result, standard_error);
+    if (status == DLVIZ_OK)
+        status = of_sample(m, &q, result, standard_error);
     dlz_sample_free(&sample);
     return status;
 }

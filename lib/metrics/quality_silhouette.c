@@ -179,8 +179,9 @@ static dlviz_status of_classes(const question *q, const classes *c, double *resu
                         (long long)c->count, (long long)(n - 1));
     dlz_sample sample;
     dlviz_status status = dlz_sample_draw(q->who, n, q->num_samples, q->seed, &sample);
-    DLZ_TRY(dlz_comm_agree(q->comm, status));
-    status = mean_silhouette(q->comm, c, &sample, result, standard_error);
+    status = dlz_comm_agree(q->comm, status);
+    if (status == DLVIZ_OK)
+        status = mean_silhouette(q->comm, c, &sample, result, standard_error);
     dlz_sample_free(&sample);
     return status;
 }

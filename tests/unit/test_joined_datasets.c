@@ -375,7 +375,7 @@ START_TEST(failures_end_all_ranks) {
     const setting s = {.kind = NUMBERS, .batch = 16};
     job j = {.setting = &s};
     ranks_result results[RANKS_MOST];
-    ranks_trouble trouble = {.rank = 1, .allocation = 1000000};
+    ranks_trouble trouble = {.rank = 1, .allocation = INT64_MAX};
     ranks_run_with(&trouble, 3, run_rank, &j, results);
     int64_t calls = results[1].calls;
     for (int i = 0; i < 3; i++)

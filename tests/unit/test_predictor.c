@@ -565,14 +565,14 @@ START_TEST(training_leaves_no_earlier_weights) {
     dlviz_dataset *train;
     dlviz_optimizer *adam;
     dlviz_trainer *trainer;
+    watched_training watched = {network, inputs};
     ck_ok(dlviz_dataset_create(&train, inputs, labels));
     ck_ok(dlviz_adam_create(&adam, 0.01));
     ck_ok(dlviz_trainer_create(&trainer, network, adam));
     ck_ok(dlviz_trainer_set_validation(trainer, train));
     ck_ok(dlviz_trainer_set_averaging(trainer, 0.9));
     ck_ok(dlviz_trainer_set_early_stopping(trainer, "validation_loss", DLVIZ_BETTER_LOWER, 3));
-    ck_ok(dlviz_trainer_set_epoch_callback(trainer, look_after_epoch,
-                                           &(watched_training){network, inputs}));
+    ck_ok(dlviz_trainer_set_epoch_callback(trainer, look_after_epoch, &watched));
     ck_ok(dlviz_trainer_fit(trainer, train, 4));
     assert_current(network, inputs, "dlviz_trainer_fit");
     ck_ok(dlviz_trainer_restore_best(trainer));
