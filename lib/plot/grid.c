@@ -195,6 +195,12 @@ static bool arrange(const dlviz_figure *figure, double width, double height, gri
     return !is_too_wide(plan, images, width, limits.unit);
 }
 
+static void fit_width(const dlviz_figure *figure, double width, double height, double shape,
+                      grid_limits limits, dlz_grid *plan) {
+    while (!arrange(figure, width, height, limits, plan) && plan->columns > 1)
+        choose_fewer_columns(&figure->of.images, width, limits.unit, shape, plan);
+}
+
 /* `columns`: at least so many. */
 static void plan_grid(const dlviz_figure *figure, double width, double height, int64_t columns,
                       grid_limits limits, dlz_grid *plan) {
@@ -216,12 +222,10 @@ static void plan_grid(const dlviz_figure *figure, double width, double height, i
     plan->bar = dlz_images_share_range(figure) && !dlz_grid_is_rgb(figure) ? bar_room : 0;
     if (plan->bar > 0.4 * width)
         plan->bar = 0;
-    while (!arrange(figure, width - plan->bar, height, limits, plan) && plan->columns > 1)
-        choose_fewer_columns(images, width - plan->bar, limits.unit, shape, plan);
+    fit_width(figure, width - plan->bar, height, shape, limits, plan);
     if (should_wrap(plan, images, limits.unit)) {
         wrap_channels(images, columns, shape, plan);
-        while (!arrange(figure, width - plan->bar, height, limits, plan) && plan->columns > 1)
-            choose_fewer_columns(images, width - plan->bar, limits.unit, shape, plan);
+        fit_width(figure, width - plan->bar, height, shape, limits, plan);
     }
 }
 
@@ -241,7 +245,7 @@ void dlz_images_size(const dlviz_figure *figure, double unit, double least, doub
     *height = grid_height(&plan, count_captions(&plan, plan.rows));
 }
 
-/* ---- In pixels --------------------------------------------------------------------------------- */
+/* ---- In pixels ------------------------------------------------------------------------------ */
 
 dlz_grid_pixels dlz_grid_in_pixels(const dlz_grid *grid, const dlz_images *images, double unit) {
     return (dlz_grid_pixels){.grid = grid,
@@ -268,7 +272,7 @@ int64_t dlz_grid_pixel_height(const dlz_grid_pixels *pixels) {
     return dlz_grid_top(pixels, pixels->grid->rows - 1) + pixels->height;
 }
 
-/* ---- On the page ------------------------------------------------------------------------------- */
+/* ---- On the page ---------------------------------------------------------------------------- */
 
 static bool fits_page(const dlz_canvas *canvas, const dlviz_figure *figure, const dlz_grid *plan,
                       dlz_box box) {

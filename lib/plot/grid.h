@@ -27,7 +27,8 @@ int64_t dlz_grid_tiles_of_image(const dlviz_figure *figure);
 /* Of an image's first tile it is the image's, of a heat map the map's name; NULL without one. */
 const char *dlz_grid_caption(const dlviz_figure *figure, int64_t tile);
 
-/* Lays all tiles out in a box of the page, or, where that has no room for them, up to the page's edges. */
+/* Lays all tiles out in a box of the page, or, where that has no room for them, up to the page's
+ * edges. */
 void dlz_grid_lay_out(const dlz_canvas *canvas, const dlviz_figure *figure, dlz_box box,
                       dlz_grid *grid);
 dlz_grid_pixels dlz_grid_in_pixels(const dlz_grid *grid, const dlz_images *images, double unit);
