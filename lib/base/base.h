@@ -68,6 +68,7 @@ void dlz_log(dlviz_log_level level, const char *format, ...) DLZ_PRINTF(2, 3);
 /* vsnprintf as in the C locale, whatever the program's: numbers have a '.'. */
 int dlz_vsnprintf(char *buffer, size_t size, const char *format, va_list arguments)
     DLZ_PRINTF(3, 0);
+int dlz_snprintf(char *buffer, size_t size, const char *format, ...) DLZ_PRINTF(3, 4);
 
 /* A double as text with a '.' whatever the locale; `digits` significant digits (17 is exact). NaN
  * and infinities come out as "nan", "inf", "-inf". Returns buffer. */
@@ -76,9 +77,11 @@ const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits);
 
 /* Reads all of a text as a decimal number: an optional sign, digits with at most one '.' among, before or
  * behind them, and optionally 'e' or 'E' and a whole number, whatever the locale. Otherwise false. The
- * result is the nearest double; only, where it lies in the middle between two floats, a neighbor of it
- * on the side where the number lies, so that it becomes the nearest float too. It is infinite where the
- * number is beyond double. */
+ * result is the nearest double, and infinite where the number is beyond double. */
+bool dlz_read_double(const char *text, size_t size, double *number);
+/* The same for what may become a float; only, where the nearest double lies in the middle between two
+ * floats, the result is a neighbor of it on the side where the number lies, so that it becomes the nearest
+ * float too. */
 bool dlz_read_number(const char *text, size_t size, double *number);
 
 /* How many bytes the UTF-8 character at `text` has, of which there are `rest`, or, with SIZE_MAX, a zero at

@@ -4,7 +4,6 @@
 #include "base/reading.h"
 
 #include <errno.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,25 +236,6 @@ static const char *end_of_number(const char *at, const char *end, bool *whole) {
     return at;
 }
 
-/* strtod takes the point of the program's locale, which may be several bytes. */
-static bool read_real(const char *text, size_t length, double *real) {
-    char local[LONGEST_NUMBER + 16];
-    const char *point = localeconv()->decimal_point, *dot = memchr(text, '.', length);
-    size_t point_size = strlen(point), before = dot ? (size_t)(dot - text) : length;
-    if (point_size > 8)
-        return false;
-    memcpy(local, text, before);
-    char *to = local + before;
-    if (dot) {
-        memcpy(to, point, point_size);
-        memcpy(to + point_size, dot + 1, length - before - 1);
-        to += point_size + length - before - 1;
-    }
-    *to = '\0';
-    *real = strtod(local, NULL);
-    return isfinite(*real);
-}
-
 static dlviz_status read_number(dlz_json *json, json_t **value) {
     bool whole;
     const char *start = json->at, *end = end_of_number(start, json->end, &whole);
@@ -275,7 +255,7 @@ static dlviz_status read_number(dlz_json *json, json_t **value) {
         *value = json_integer(number);
     } else {
         double number;
-        if (!read_real(start, length, &number))
+        if (!dlz_read_double(start, length, &number) || !isfinite(number))
             return wrong(json, "a number beyond double");
         *value = json_real(number);
     }

@@ -140,13 +140,26 @@ static double value_of(const decimal *d) {
     return strtod(text, NULL);
 }
 
-bool dlz_read_number(const char *text, size_t size, double *number) {
+static bool read_decimal(const char *text, size_t size, decimal *d) {
     const char *at = text, *end = text + size;
-    decimal d = {.all = true};
-    d.negative = at < end && *at == '-';
+    *d = (decimal){.all = true};
+    d->negative = at < end && *at == '-';
     if (at < end && (*at == '-' || *at == '+'))
         at++;
-    if (!read_digits(&at, end, &d) || !read_power(&at, end, &d) || at != end)
+    return read_digits(&at, end, d) && read_power(&at, end, d) && at == end;
+}
+
+bool dlz_read_double(const char *text, size_t size, double *number) {
+    decimal d;
+    if (!read_decimal(text, size, &d))
+        return false;
+    *number = value_of(&d);
+    return true;
+}
+
+bool dlz_read_number(const char *text, size_t size, double *number) {
+    decimal d;
+    if (!read_decimal(text, size, &d))
         return false;
     double value = value_of(&d);
     *number = may_be_a_middle(value) ? lean(&d, value) : value;

@@ -1,8 +1,8 @@
 #include "base/base.h"
 #include "base/cancel.h"
 #include "base/fork.h"
+#include "base/locale.h"
 
-#include <locale.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -56,17 +56,18 @@ static void make_c_locale(void) {
     c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 }
 
-int dlz_vsnprintf(char *buffer, size_t size, const char *format, va_list arguments) {
+locale_t dlz_locale_enter(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_c_locale);
-    locale_t before = c_locale ? uselocale(c_locale) : (locale_t)0;
-    int length = vsnprintf(buffer, size, format, arguments);
-    if (before)
-        uselocale(before);
-    return length;
+    return c_locale ? uselocale(c_locale) : (locale_t)0;
 }
 
-static int format_number(char *buffer, size_t size, const char *format, ...) {
+int dlz_vsnprintf(char *buffer, size_t size, const char *format, va_list arguments) {
+    DLZ_IN_C_LOCALE;
+    return vsnprintf(buffer, size, format, arguments);
+}
+
+int dlz_snprintf(char *buffer, size_t size, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     int length = dlz_vsnprintf(buffer, size, format, arguments);
@@ -77,7 +78,7 @@ static int format_number(char *buffer, size_t size, const char *format, ...) {
 const char *dlz_number(char buffer[DLZ_NUMBER_SIZE], double value, int digits) {
     if (isnan(value))
         return strcpy(buffer, "nan");
-    format_number(buffer, DLZ_NUMBER_SIZE, "%.*g", digits, value);
+    dlz_snprintf(buffer, DLZ_NUMBER_SIZE, "%.*g", digits, value);
     return buffer;
 }
 

@@ -29,10 +29,10 @@ static dlviz_status require_same_normalization(dlviz_comm *comm, const dlviz_dat
     char text[100] = "none";
     size_t bytes = (size_t)t->normal_count * sizeof(float);
     if (t->normal_count > 0)
-        snprintf(text, sizeof text, "%lld means, the first %g, with checksums %08lx and %08lx",
-                 (long long)t->normal_count, (double)t->means[0],
-                 (unsigned long)crc32_z(0, (const Bytef *)t->means, bytes),
-                 (unsigned long)crc32_z(0, (const Bytef *)t->deviations, bytes));
+        dlz_snprintf(text, sizeof text, "%lld means, the first %g, with checksums %08lx and %08lx",
+                     (long long)t->normal_count, (double)t->means[0],
+                     (unsigned long)crc32_z(0, (const Bytef *)t->means, bytes),
+                     (unsigned long)crc32_z(0, (const Bytef *)t->deviations, bytes));
     return dlz_comm_require_same(comm, JOIN, "normalization", text);
 }
 

@@ -3,6 +3,7 @@
 #include "plot/output.h"
 #include "base/base.h"
 #include "base/cancel.h"
+#include "base/locale.h"
 
 #include <math.h>
 
@@ -84,6 +85,7 @@ static dlviz_status draw(const dlz_canvas *canvas, const dlviz_figure *figure) {
 static dlviz_status make(const dlviz_figure *figure, const char *who, dlviz_figure_format format,
                          dlz_output *output) {
     DLZ_NOT_CANCELLED;
+    DLZ_IN_C_LOCALE;
     *output = (dlz_output){.format = format};
     if (figure->kind == DLZ_FIGURE_CURVES && figure->of.curves.count == 0)
         return dlz_fail(DLVIZ_ERROR_STATE,

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/cancel.h"
 #include "base/json.h"
+#include "base/locale.h"
 #include "tensor/safetensors.h"
 
 #include <stdio.h>
@@ -10,6 +11,7 @@
 enum { VALUE_SIZE = 100 };
 
 char *dlz_json_text(const json_t *value, size_t flags) {
+    DLZ_IN_C_LOCALE;
     size_t size = value ? json_dumpb(value, NULL, 0, flags) : 0;
     char *text = size > 0 ? dlz_alloc(size + 1) : NULL;
     if (!text)

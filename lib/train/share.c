@@ -96,7 +96,7 @@ static unsigned long digest_frozen(const dlviz_network *network) {
 static void describe_steps(const dlviz_trainer *trainer, char *text, size_t size) {
     const dlviz_optimizer *optimizer = trainer->optimizer;
     const dlz_stopping *stopping = &trainer->stopping;
-    snprintf(
+    dlz_snprintf(
         text, size,
         "learning rate %.17g, weight decay %.17g, %lld batches of %lld a step, clip norm %.17g "
         "and value %.17g, averaging %.17g, patience %lld, threshold %.17g, direction %d, "
@@ -144,11 +144,11 @@ static void describe(const dlviz_trainer *trainer, const dlviz_dataset *train, i
     size_t bytes = (size_t)network->parameter_floats * sizeof *network->parameters;
     uLong parameters = crc32_z(0, (const Bytef *)network->parameters, bytes);
     uLong buffers = crc32_z(0, network->buffers, network->buffer_bytes);
-    snprintf(
+    dlz_snprintf(
         text, size,
         "%lld epochs from epoch %d and batch %lld on, %lld samples with mark "
         "%08lx, parameters %08lx, running statistics %08lx, moments %08lx, %lld steps, learning "
-        "rate %a",
+        "rate %.17g",
         (long long)epochs, trainer->num_epochs, (long long)trainer->batches_done,
         (long long)dlviz_dataset_num_samples(train), (unsigned long)dlz_dataset_mark(train),
         parameters, network->buffers ? buffers : 0, dlz_optimizer_digest(trainer->optimizer),

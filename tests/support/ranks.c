@@ -1,6 +1,7 @@
 #include "support/ranks.h"
 #include "support/support.h"
 
+#include <locale.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -204,6 +205,11 @@ static void *run(void *context) {
         .fail = tell_all,
         .destroy = leave,
     };
+    /* Ranks are processes, whose locales may differ. */
+    locale_t comma =
+        m->rank % 2 ? newlocale(LC_NUMERIC_MASK, "de_DE.UTF-8", (locale_t)0) : (locale_t)0;
+    if (comma)
+        uselocale(comma);
     dlviz_comm *comm;
     dlviz_status status = dlviz_comm_create(&comm, m->rank, m->world->num_ranks, &functions, m);
     present = m;
@@ -213,6 +219,10 @@ static void *run(void *context) {
     dlviz_comm_destroy(comm);
     m->result->status = status;
     snprintf(m->result->sentence, sizeof m->result->sentence, "%s", dlviz_last_error());
+    if (comma) {
+        uselocale(LC_GLOBAL_LOCALE);
+        freelocale(comma);
+    }
     return NULL;
 }
 

@@ -30,6 +30,9 @@ static void expect_nearest(const char *text) {
     bool leans = (float)wide != narrow;
     ck_assert_msg(number == (leans ? nextafter(wide, (double)narrow) : wide),
                   "'%s' becomes %a, not %a", text, number, wide);
+    ck_assert(dlz_read_double(text, strlen(text), &number));
+    ck_assert_msg(number == wide && signbit(number) == signbit(wide),
+                  "'%s' becomes the double %a, not %a", text, number, wide);
 }
 
 START_TEST(what_is_a_number) {
@@ -44,8 +47,9 @@ START_TEST(what_is_a_number) {
         "1.2.3", "1d5", "INF", "1e5e", "1-",   "\xef\xbc\x91", "\xe2\x88\x92", ".e1"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         double number;
-        ck_assert_msg(!dlz_read_number(others[i], strlen(others[i]), &number), "'%s' is a number",
-                      others[i]);
+        ck_assert_msg(!dlz_read_number(others[i], strlen(others[i]), &number) &&
+                          !dlz_read_double(others[i], strlen(others[i]), &number),
+                      "'%s' is a number", others[i]);
     }
     /* Only what belongs to the text is looked at. */
     double number;

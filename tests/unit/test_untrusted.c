@@ -241,7 +241,8 @@ START_TEST(a_build_stays_within_the_limit_of_the_file) {
             *(enough ? &high : &low) = middle;
         }
         ck_ok(dlviz_set_allocator(allocate, release, NULL));
-        long long before = most_held = held;
+        long long before = held;
+        most_held = before;
         ck_assert(opens(text, high, &network));
         ck_ok(dlviz_network_build(network, 1));
         long long most = most_held - before;
