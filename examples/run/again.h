@@ -3,6 +3,7 @@
 #define RUN_AGAIN_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 /* Makes a call whose failure is -1 again for as long as it is interrupted. */
@@ -14,6 +15,11 @@
         while (again_result == -1 && errno == EINTR);                                              \
         again_result;                                                                              \
     })
+
+/* Whether a call on a name failed because there is none of it. After any other failure one may be there. */
+static inline bool is_missing(int error) {
+    return error == ENOENT || error == ENOTDIR;
+}
 
 /* Into PATH_MAX bytes of one's own: a failure is then none of memory, which looks like a path that leads
  * nowhere. */

@@ -121,8 +121,9 @@ enum folder_state look_into_folder(const char *folder, char text[256]) {
     return FOLDER_HAS_RESULTS;
 }
 
+/* What cannot be looked at is not taken for lost: opening it says what is wrong. */
 static bool has_file(const char *folder, const char *name) {
-    return AGAIN(access(result_path(folder, name), F_OK)) == 0;
+    return AGAIN(access(result_path(folder, name), F_OK)) == 0 || !is_missing(errno);
 }
 
 bool has_checkpoint(const char *folder) {

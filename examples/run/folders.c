@@ -105,12 +105,16 @@ static dlviz_status read_part(dlviz_image_reader *reader, const char *folder, co
     return number_like(*part, purpose, train);
 }
 
-static const char *part_of(const char *folder, const char *name) {
+/* NULL where there is none. */
+static dlviz_status find_part(const char *folder, const char *name, const char **part) {
     static char paths[4][4352];
     static int next;
     char *path = paths[next++ % 4];
+    bool there;
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return is_folder(path) ? path : NULL;
+    TRY(find_folder(path, &there));
+    *part = there ? path : NULL;
+    return DLVIZ_OK;
 }
 
 /* The folders that are read: of one alone the parts are split off, unless it has them itself. */
@@ -118,22 +122,23 @@ struct parts {
     const char *train, *validation, *test; /* the last two may be NULL */
 };
 
-static struct parts find_parts(const struct options *options) {
-    struct parts parts = {.train = part_of(options->data, "train"),
-                          .validation = part_of(options->data, "val"),
-                          .test = part_of(options->data, "test")};
-    if (!parts.validation)
-        parts.validation = part_of(options->data, "validation");
-    if (!parts.train || (!parts.test && !parts.validation))
-        parts = (struct parts){.train = options->data};
+static dlviz_status find_parts(const struct options *options, struct parts *parts) {
+    TRY(find_part(options->data, "train", &parts->train));
+    TRY(find_part(options->data, "val", &parts->validation));
+    TRY(find_part(options->data, "test", &parts->test));
+    if (!parts->validation)
+        TRY(find_part(options->data, "validation", &parts->validation));
+    if (!parts->train || (!parts->test && !parts->validation))
+        *parts = (struct parts){.train = options->data};
     if (options->test_folder)
-        parts.test = options->test_folder;
-    return parts;
+        parts->test = options->test_folder;
+    return DLVIZ_OK;
 }
 
 static dlviz_status read_images(struct data *data, const struct options *options,
                                 dlviz_image_reader *reader, struct terminal *terminal) {
-    struct parts parts = find_parts(options);
+    struct parts parts;
+    TRY(find_parts(options, &parts));
     if (options->height > 0)
         TRY(dlviz_image_reader_set_size(reader, options->height, options->width));
     TRY(dlviz_image_reader_set_num_channels(reader, options->channels));
@@ -162,42 +167,71 @@ dlviz_status read_image_folder(struct data *data, const struct options *options,
 /* -- Where results must not be -------------------------------------------------------------------
  */
 
-/* Where a path leads, or what there is of the way; NULL where that is nowhere. */
-static const char *real_place(const char *path, char real[PATH_MAX]) {
+static dlviz_status cannot_look(const char *path) {
+    return dlviz_fail(DLVIZ_ERROR_IO, "cannot look at '%s': %s", path, strerror(errno));
+}
+
+/* Where a path leads, or what there is of the way; empty where that is nowhere. */
+static dlviz_status find_place(const char *path, char real[PATH_MAX]) {
     char way[PATH_MAX];
+    real[0] = '\0';
     if (strlen(path) >= sizeof way)
-        return NULL;
+        return DLVIZ_OK;
     memcpy(way, path, strlen(path) + 1);
     for (;;) {
         if (realpath_again(*way ? way : ".", real))
-            return real;
+            return DLVIZ_OK;
+        if (!is_missing(errno))
+            return cannot_look(path);
         char *slash = strrchr(way, '/'), *cut = slash ? slash + (slash == way) : way;
+        real[0] = '\0';
         if (*cut == '\0') /* nothing is left */
-            return NULL;
+            return DLVIZ_OK;
         *cut = '\0';
     }
 }
 
-static bool lies_in(const char *place, const char *folder) {
+static dlviz_status find_whether_in(const char *place, const char *folder, bool *in) {
     char real[PATH_MAX];
-    if (!folder || !realpath_again(folder, real))
-        return false;
+    *in = false;
+    if (!folder)
+        return DLVIZ_OK;
+    if (!realpath_again(folder, real))
+        return is_missing(errno) ? DLVIZ_OK : cannot_look(folder);
     size_t length = strlen(real);
-    return strncmp(place, real, length) == 0 &&
-           (length == 1 || place[length] == '/' || place[length] == '\0');
+    *in = strncmp(place, real, length) == 0 &&
+          (length == 1 || place[length] == '/' || place[length] == '\0');
+    return DLVIZ_OK;
 }
 
-bool tests_what_it_trains_on(const struct options *options) {
-    struct parts parts = find_parts(options);
-    char test[PATH_MAX], train[PATH_MAX];
-    return options->test_folder && realpath_again(options->test_folder, test) &&
-           realpath_again(parts.train, train) && (lies_in(test, train) || lies_in(train, test));
-}
-
-bool lies_among_images(const char *path, const struct options *options) {
-    struct parts parts = find_parts(options);
+static dlviz_status find_whether_in_other(const char *folder, const char *other, bool *in) {
     char real[PATH_MAX];
-    const char *place = real_place(path, real);
-    return place && (lies_in(place, parts.train) || lies_in(place, parts.validation) ||
-                     lies_in(place, parts.test));
+    if (realpath_again(folder, real))
+        return find_whether_in(real, other, in);
+    *in = false;
+    return is_missing(errno) ? DLVIZ_OK : cannot_look(folder);
+}
+
+dlviz_status find_whether_trained_on(const struct options *options, bool *trained_on) {
+    struct parts parts;
+    *trained_on = false;
+    if (!options->test_folder)
+        return DLVIZ_OK;
+    TRY(find_parts(options, &parts));
+    TRY(find_whether_in_other(options->test_folder, parts.train, trained_on));
+    return *trained_on ? DLVIZ_OK
+                       : find_whether_in_other(parts.train, options->test_folder, trained_on);
+}
+
+dlviz_status find_whether_among_images(const char *path, const struct options *options,
+                                       bool *among) {
+    struct parts parts;
+    TRY(find_parts(options, &parts));
+    const char *const folders[] = {parts.train, parts.validation, parts.test};
+    char place[PATH_MAX];
+    TRY(find_place(path, place));
+    *among = false;
+    for (int i = 0; *place && !*among && i < 3; i++)
+        TRY(find_whether_in(place, folders[i], among));
+    return DLVIZ_OK;
 }

@@ -1,5 +1,6 @@
 /* A run: its stages, one after the other. */
 #include "run.h"
+#include "again.h"
 #include "augment.h"
 #include "blas.h"
 #include "folder.h"
@@ -128,7 +129,7 @@ static int check_layer_early(const struct run *run, enum source source) {
     dlviz_network *network;
     if (!options->layer || source == SOURCE_ARRAYS)
         return EXIT_DONE;
-    bool images = source == SOURCE_IMAGES;
+    bool images = source == SOURCE_IMAGES || source == SOURCE_FOLDER;
     if (!choice)
         choice = images ? "report" : "mlp";
     dlviz_status status =
@@ -153,7 +154,7 @@ static int check_network(const struct run *run, enum source source) {
     size_t length = strlen(choice);
     bool named_json = length > 5 && strcmp(choice + length - 5, ".json") == 0;
     if (is_network_file(choice)) {
-        if (named_json || stat(choice, &info) == 0)
+        if (named_json || AGAIN(stat(choice, &info)) == 0 || !is_missing(errno))
             return EXIT_DONE;
         snprintf(text, sizeof text,
                  "--network %s: report, resnet8, mlp or the path of a FILE.json is accepted",
@@ -172,23 +173,20 @@ static int check_network(const struct run *run, enum source source) {
 static int check_source(const struct run *run, enum source source) {
     const struct options *options = &run->options;
     char text[9216];
-    switch (source) {
-    case SOURCE_MISSING:
-        snprintf(text, sizeof text, "cannot open '%s': %s", options->data, strerror(errno));
-        return refuse(run, EXIT_FAILED, text);
-    case SOURCE_UNKNOWN:
+    if (source == SOURCE_UNKNOWN) {
         snprintf(text, sizeof text,
                  "'%s' is not of a kind that is read: a folder of images, one with MNIST's or "
                  "CIFAR's files, a .npz or a .csv file is accepted",
                  options->data);
         return refuse(run, EXIT_USAGE, text);
-    default:
-        break;
     }
     const char *misplaced = misplaced_option(options, source);
     if (misplaced)
         return refuse(run, EXIT_USAGE, misplaced);
-    if (!tests_what_it_trains_on(options))
+    bool trained_on;
+    if (find_whether_trained_on(options, &trained_on) != DLVIZ_OK)
+        return refuse(run, EXIT_FAILED, plain_error());
+    if (!trained_on)
         return EXIT_DONE;
     snprintf(text, sizeof text,
              "--test-folder %s: its images are trained on, as they are in '%s'; a folder of other "
@@ -240,7 +238,10 @@ static int check_results(struct run *run, const char *there) {
 static int check_folder(struct run *run) {
     struct options *options = &run->options;
     char there[256], text[9216];
-    if (!run->experiment && would_be_read(options->out, options)) {
+    bool read = false;
+    if (!run->experiment && find_whether_read(options->out, options, &read) != DLVIZ_OK)
+        return refuse(run, EXIT_FAILED, plain_error());
+    if (read) {
         snprintf(text, sizeof text,
                  "--out %s lies in '%s': the figures there would be read as images another time; "
                  "a folder beside it is accepted",
@@ -299,7 +300,9 @@ static int check_augment(const struct run *run, enum source source) {
 
 /* What can be known before the samples are read. */
 static int check_options(const struct run *run) {
-    enum source source = run->experiment ? SOURCE_IMAGES : look_at_source(run->options.data);
+    enum source source = SOURCE_IMAGES;
+    if (!run->experiment && look_at_source(run->options.data, &source) != DLVIZ_OK)
+        return refuse(run, EXIT_FAILED, plain_error());
     int ending = run->experiment ? EXIT_DONE : check_source(run, source);
     if (ending == EXIT_DONE)
         ending = check_augment(run, source);

@@ -10,16 +10,17 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-bool is_folder(const char *path) {
+static dlviz_status look_for(const char *path, mode_t kind, bool *there) {
     struct stat info;
-    return AGAIN(stat(path, &info)) == 0 && S_ISDIR(info.st_mode);
+    bool seen = AGAIN(stat(path, &info)) == 0;
+    if (!seen && !is_missing(errno))
+        return dlviz_fail(DLVIZ_ERROR_IO, "cannot look at '%s': %s", path, strerror(errno));
+    *there = seen && (info.st_mode & S_IFMT) == kind;
+    return DLVIZ_OK;
 }
 
-static bool has_file(const char *folder, const char *name) {
-    char path[4352];
-    struct stat info;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return AGAIN(stat(path, &info)) == 0 && S_ISREG(info.st_mode);
+dlviz_status find_folder(const char *path, bool *there) {
+    return look_for(path, S_IFDIR, there);
 }
 
 static bool ends_with(const char *path, const char *ending) {
@@ -28,12 +29,12 @@ static bool ends_with(const char *path, const char *ending) {
 }
 
 /* The last part of a path, without the ending of a file's name. */
-static dlviz_status name_after(struct data *data, const char *path) {
+static dlviz_status name_after(struct data *data, const char *path, bool folder) {
     char real[PATH_MAX];
     if (!realpath_again(path, real))
         return dlviz_fail(DLVIZ_ERROR_IO, "cannot open '%s': %s", path, strerror(errno));
     char *last = basename(real), *dot = strrchr(last, '.');
-    if (dot && dot != last && !is_folder(path))
+    if (dot && dot != last && !folder)
         *dot = '\0';
     dlviz_printable(data->name, sizeof data->name, last);
     return DLVIZ_OK;
@@ -42,13 +43,36 @@ static dlviz_status name_after(struct data *data, const char *path) {
 /* -- Sets of a known kind ------------------------------------------------------------------------
  */
 
-static bool is_mnist(const char *folder) {
-    static const char *const names[] = {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz",
-                                        "train-images.idx3-ubyte", "train-images.idx3-ubyte.gz"};
-    for (int i = 0; i < 4; i++)
-        if (has_file(folder, names[i]))
-            return true;
-    return false;
+enum layout { NO_FOLDER, MNIST, CIFAR10, CIFAR100, IMAGES };
+
+static dlviz_status find_layout(const char *path, enum layout *layout) {
+    static const struct {
+        const char *file;
+        enum layout layout;
+    } marks[] = {{"train-images-idx3-ubyte", MNIST},
+                 {"train-images-idx3-ubyte.gz", MNIST},
+                 {"train-images.idx3-ubyte", MNIST},
+                 {"train-images.idx3-ubyte.gz", MNIST},
+                 {"data_batch_1.bin", CIFAR10},
+                 {"cifar-10-batches-bin/data_batch_1.bin", CIFAR10},
+                 {"train.bin", CIFAR100},
+                 {"cifar-100-binary/train.bin", CIFAR100}};
+    bool there;
+    *layout = NO_FOLDER;
+    TRY(find_folder(path, &there));
+    if (!there)
+        return DLVIZ_OK;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        char file[4352];
+        snprintf(file, sizeof file, "%s/%s", path, marks[i].file);
+        TRY(look_for(file, S_IFREG, &there));
+        if (there) {
+            *layout = marks[i].layout;
+            return DLVIZ_OK;
+        }
+    }
+    *layout = IMAGES;
+    return DLVIZ_OK;
 }
 
 static dlviz_status read_mnist(struct data *data, const char *folder) {
@@ -73,46 +97,36 @@ static dlviz_status read_cifar100(struct data *data, const char *folder) {
 /* -- Whatever it is ------------------------------------------------------------------------------
  */
 
-static bool has_either(const char *folder, const char *name, const char *below) {
-    char inside[128];
-    snprintf(inside, sizeof inside, "%s/%s", below, name);
-    return has_file(folder, name) || has_file(folder, inside);
-}
-
-static bool is_cifar10(const char *folder) {
-    return has_either(folder, "data_batch_1.bin", "cifar-10-batches-bin");
-}
-
-static bool is_cifar100(const char *folder) {
-    return has_either(folder, "train.bin", "cifar-100-binary");
-}
-
-static bool is_of_images(const char *path) {
-    return is_folder(path) && !is_mnist(path) && !is_cifar10(path) && !is_cifar100(path);
-}
-
-bool would_be_read(const char *path, const struct options *options) {
-    return is_of_images(options->data) && lies_among_images(path, options);
+dlviz_status find_whether_read(const char *path, const struct options *options, bool *read) {
+    enum layout layout;
+    *read = false;
+    TRY(find_layout(options->data, &layout));
+    return layout == IMAGES ? find_whether_among_images(path, options, read) : DLVIZ_OK;
 }
 
 static bool is_table(const char *path) {
     return ends_with(path, ".csv") || ends_with(path, ".tsv") || ends_with(path, ".txt");
 }
 
-enum source look_at_source(const char *path) {
+dlviz_status look_at_source(const char *path, enum source *source) {
+    enum layout layout;
     struct stat info;
     if (AGAIN(stat(path, &info)) != 0)
-        return SOURCE_MISSING;
-    if (S_ISDIR(info.st_mode))
-        return SOURCE_IMAGES;
-    return ends_with(path, ".npz") ? SOURCE_ARRAYS : is_table(path) ? SOURCE_ROWS : SOURCE_UNKNOWN;
+        return dlviz_fail(DLVIZ_ERROR_IO, "cannot open '%s': %s", path, strerror(errno));
+    TRY(find_layout(path, &layout));
+    *source = layout == IMAGES          ? SOURCE_FOLDER
+              : layout != NO_FOLDER     ? SOURCE_IMAGES
+              : ends_with(path, ".npz") ? SOURCE_ARRAYS
+              : is_table(path)          ? SOURCE_ROWS
+                                        : SOURCE_UNKNOWN;
+    return DLVIZ_OK;
 }
 
 const char *misplaced_option(const struct options *options, enum source source) {
-    bool folder = is_of_images(options->data);
+    bool folder = source == SOURCE_FOLDER;
     if (options->ignored.count > 0 && source != SOURCE_ROWS)
         return "--ignore is for the columns of a .csv file";
-    if (options->labels && source == SOURCE_IMAGES)
+    if (options->labels && (folder || source == SOURCE_IMAGES))
         return "--labels is for the columns of a .csv file and the arrays of a .npz file";
     if (options->height > 0 && source == SOURCE_ROWS)
         return "--image-size is for images, and the data are rows of numbers";
@@ -128,19 +142,24 @@ const char *misplaced_option(const struct options *options, enum source source) 
 dlviz_status read_sources(struct data *data, const struct options *options,
                           struct terminal *terminal) {
     const char *path = options->data;
-    TRY(name_after(data, path));
-    if (options->test_folder && !is_of_images(path))
+    enum layout layout;
+    TRY(find_layout(path, &layout));
+    TRY(name_after(data, path, layout != NO_FOLDER));
+    if (options->test_folder && layout != IMAGES)
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                           "--test-folder goes with a folder of images, and '%s' is none", path);
-    if (ends_with(path, ".npz"))
-        return read_archive(data, options, terminal);
-    if (is_table(path))
-        return read_table(data, options, terminal);
-    if (is_mnist(path))
+    switch (layout) {
+    case MNIST:
         return read_mnist(data, path);
-    if (is_cifar10(path))
+    case CIFAR10:
         return read_cifar10(data, path);
-    if (is_cifar100(path))
+    case CIFAR100:
         return read_cifar100(data, path);
-    return read_image_folder(data, options, terminal);
+    case IMAGES:
+        return read_image_folder(data, options, terminal);
+    default:
+        break;
+    }
+    return ends_with(path, ".npz") ? read_archive(data, options, terminal)
+                                   : read_table(data, options, terminal);
 }

@@ -12,27 +12,29 @@ dlviz_status read_sources(struct data *data, const struct options *options,
 
 /* What a path promises to be, before it is read. */
 enum source {
-    SOURCE_MISSING, /* nothing is there */
     SOURCE_UNKNOWN, /* a file of no kind that is read */
-    SOURCE_IMAGES,
+    SOURCE_FOLDER,  /* of images */
+    SOURCE_IMAGES,  /* a set of images that is known */
     SOURCE_ROWS,
     SOURCE_ARRAYS /* images or rows */
 };
-enum source look_at_source(const char *path);
+dlviz_status look_at_source(const char *path, enum source *source);
 
 /* What an option is for that has no meaning for such data; NULL: there is none. */
 const char *misplaced_option(const struct options *options, enum source source);
 
-bool is_folder(const char *path);
+/* Fails where the system cannot tell. */
+dlviz_status find_folder(const char *path, bool *there);
 /* Whether a path lies in what read_sources would read as images, all of it. */
-bool would_be_read(const char *path, const struct options *options);
+dlviz_status find_whether_read(const char *path, const struct options *options, bool *read);
 /* Whether --test-folder has samples that are trained on. */
-bool tests_what_it_trains_on(const struct options *options);
+dlviz_status find_whether_trained_on(const struct options *options, bool *trained_on);
 
 /* -- folders.c -- */
 dlviz_status read_image_folder(struct data *data, const struct options *options,
                                struct terminal *terminal);
-bool lies_among_images(const char *path, const struct options *options);
+dlviz_status find_whether_among_images(const char *path, const struct options *options,
+                                       bool *among);
 /* -- arrays.c -- */
 dlviz_status read_table(struct data *data, const struct options *options,
                         struct terminal *terminal);

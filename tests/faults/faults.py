@@ -526,6 +526,10 @@ def make_programs(build, folder, wanted):
     train = [table, "--labels", "kind", "--network", "mlp", "--out", "{out}", *quick]
     resume = train[:-1] + ["--keep-checkpoint"]
     embed = [table, "--labels", "kind", "--threads", "1", "--quiet", "--seed", "{seed}"]
+    # Among the files whose calls count, so that looking for its parts may fail.
+    parts = os.path.join(folder, "programs", "parts")
+    for name, count in (("train", 12), ("val", 2), ("test", 3)):
+        files.make_pictures(os.path.join(parts, name), count, size=12, seed=count)
     saved = os.path.join(models, "map.safetensors")
     model = os.path.join(models, "bars.safetensors")
 
@@ -544,6 +548,8 @@ def make_programs(build, folder, wanted):
         ("dlviz-train", "train", train + ["--epochs", "2", "--keep-checkpoint"], {"whole": True}),
         ("dlviz-train", "train resume", resume + ["--epochs", "2", "--resume"],
          {"whole": True, "seeds": (1, 1), "earlier": resume + ["--epochs", "1"]}),
+        ("dlviz-train", "train folder",
+         [parts, "--network", "mlp", "--out", "{out}", *quick, "--epochs", "1"], {"whole": True}),
         ("dlviz-embed", "embed tsne",
          ["tsne", *embed[:1], "map.npy", *embed[1:], "--iterations", "10", "--perplexity", "5", "--init", "random",
           "--save", "map.safetensors", "--figure", "map.png", "--html", "map.html", "--quality"], {}),
