@@ -295,10 +295,10 @@ static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, in
            state->batches_done >= 0 && state->batches_done <= state->num_batches &&
            state->samples_done ==
                dlz_min_i64(state->batches_done * trainer->batch_size, state->samples) &&
-           is_count(state->optimizer_steps) && is_count(state->step) && state->learning_rate >= 0 &&
-           isfinite(state->learning_rate) && isfinite(state->loss_sum) && state->loss_norm >= 0 &&
-           isfinite(state->loss_norm) && isfinite(state->seconds) && state->seconds >= 0 &&
-           are_sane_extras(state, trainer);
+           is_count(state->optimizer_steps) && is_count(state->step) &&
+           dlz_is_learning_rate(state->learning_rate) && isfinite(state->loss_sum) &&
+           state->loss_norm >= 0 && isfinite(state->loss_norm) && isfinite(state->seconds) &&
+           state->seconds >= 0 && are_sane_extras(state, trainer);
 }
 
 static dlviz_status read_state(const dlviz_trainer *trainer, const dlviz_safetensors *set,

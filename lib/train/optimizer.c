@@ -13,7 +13,7 @@
 #define TILE_SIZE 32768
 
 dlviz_status dlz_check_learning_rate(const char *who, double rate) {
-    if (rate >= 0 && rate <= 1e30)
+    if (dlz_is_learning_rate(rate))
         return DLVIZ_OK;
     return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                     "%s: the learning rate is %g; 0 to 1e30 is accepted", who, rate);

@@ -104,6 +104,9 @@ static inline void dlz_give(double *to, double value) {
 /* -- For whoever trains --------------------------------------------------------------------------
  */
 
+static inline bool dlz_is_learning_rate(double rate) {
+    return rate >= 0 && rate <= 1e30;
+}
 dlviz_status dlz_check_learning_rate(const char *who, double rate);
 /* Whether a moment of the type's is kept. */
 bool dlz_optimizer_keeps(const dlviz_optimizer *optimizer, int moment);

@@ -178,7 +178,7 @@ static dlviz_status ask(dlviz_schedule *schedule, const dlz_schedule_clock *cloc
     schedule->asking = true;
     *next = schedule->type->rate(schedule, &event);
     schedule->asking = false;
-    if (dlz_check_learning_rate("schedule", *next) == DLVIZ_OK)
+    if (dlz_is_learning_rate(*next))
         return DLVIZ_OK;
     return dlz_fail(DLVIZ_ERROR_NUMERIC,
                     "the schedule %s gives the learning rate %g after %lld steps (%g epochs); "

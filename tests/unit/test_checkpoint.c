@@ -235,7 +235,8 @@ static void write_changed(const dlviz_safetensors *set, const char *name, const 
 
 /* Numbers that no training can have reached, each put in the place of one: below 0 and far too
  * large, or bits that are NaN's. */
-static void impossible_numbers(const char *name, int count, const char *const *words) {
+static void impossible_numbers(const char *name, int first, int count, const char *const *words,
+                               const int64_t wrong[2]) {
     process writer, reader;
     char path[512];
     snprintf(path, sizeof path, "%s", scratch_path("numbers.safetensors"));
@@ -247,11 +248,10 @@ static void impossible_numbers(const char *name, int count, const char *const *w
     dlviz_tensor *state;
     ck_ok(dlviz_safetensors_open(&set, path));
     ck_ok(dlviz_safetensors_get(set, name, &state));
-    ck_assert_int_ge(dlviz_tensor_num_elements(state), count);
-    int64_t *numbers = dlviz_tensor_data(state);
+    ck_assert_int_ge(dlviz_tensor_num_elements(state), first + count);
+    int64_t *numbers = (int64_t *)dlviz_tensor_data(state) + first;
     for (int i = 0; i < count; i++) {
         int64_t kept = numbers[i];
-        const int64_t wrong[] = {-1, INT64_MAX};
         for (int j = 0; j < 2; j++) {
             numbers[i] = wrong[j];
             write_changed(set, name, state, path);
@@ -266,16 +266,22 @@ static void impossible_numbers(const char *name, int count, const char *const *w
 }
 
 START_TEST(impossible_numbers_are_refused) {
-    enum { NUMBERS = 11 }; /* all but the dataset's mark, which may be any */
+    enum { NUMBERS = 11, RATE = 7 }; /* all but the dataset's mark, which may be any */
+    const int64_t wrong[] = {-1, INT64_MAX};
+    const double rates[] = {1.0000001e30, INFINITY};
+    int64_t bits[2];
     const char *words[NUMBERS];
+    memcpy(bits, rates, sizeof bits);
     for (int i = 0; i < NUMBERS; i++)
         words[i] = "'.trainer.state' contradicts itself";
-    impossible_numbers(".trainer.state", NUMBERS, words);
+    impossible_numbers(".trainer.state", 0, NUMBERS, words, wrong);
+    impossible_numbers(".trainer.state", RATE, 1, words, bits);
     impossible_numbers(
-        ".schedule.memory", 3,
+        ".schedule.memory", 0, 3,
         (const char *[]){"'.schedule.memory': the schedule's best loss is not a number it can have",
                          "the schedule's number of bad epochs is not a number it can have",
-                         "the schedule's number of epochs to cool down is not a number"});
+                         "the schedule's number of epochs to cool down is not a number"},
+        wrong);
 }
 END_TEST
 
