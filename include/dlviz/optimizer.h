@@ -10,7 +10,7 @@ extern "C" {
 
 /** An optimizer and its moments. It serves the first network it steps, and that one only, and holds
  *  it: a network that is destroyed earlier lives until its optimizer is. To be used by one thread
- *  at a time: a setter fails with DLVIZ_ERROR_STATE while another thread takes a step.
+ *  at a time: a setter fails with DLVIZ_ERROR_STATE while another thread takes a step, or trains.
  *
  *  A setting of one kind of optimizer is DLVIZ_ERROR_INVALID_ARGUMENT for another kind, and its
  *  getter then gives NaN or false. */

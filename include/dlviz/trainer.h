@@ -13,7 +13,7 @@ extern "C" {
 
 /** Trains one network with one optimizer on the network's loss. To be used by one thread at a time:
  *  a second one is refused with DLVIZ_ERROR_STATE, and while the trainer trains, so is a thread
- *  that uses the network. */
+ *  that uses the network or the optimizer. */
 typedef struct dlviz_trainer dlviz_trainer;
 
 /** What has just happened in dlviz_trainer_fit. Valid during the callback alone. */

@@ -115,8 +115,7 @@ dlviz_status dlviz_network_grad_cam(dlviz_network *network, const char *layer,
                                     const dlviz_tensor *inputs, const dlviz_tensor *targets,
                                     dlviz_tensor **maps) {
     DLZ_REQUIRE_OUT(maps);
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_USE_NETWORK(__func__, network);
+    DLZ_USE_STATES(__func__, network);
     DLZ_TASK("Grad-CAM");
     int node;
     DLZ_TRY(find_layer(network, __func__, layer, &node));

@@ -89,8 +89,7 @@ dlviz_status dlviz_network_integrated_gradients(dlviz_network *network, const dl
     if (gaps)
         *gaps = NULL;
     DLZ_REQUIRE_OUT(maps);
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_USE_NETWORK(__func__, network);
+    DLZ_USE_STATES(__func__, network);
     DLZ_TASK("integrated gradients");
     DLZ_TRY(dlz_check_steps(__func__, num_steps));
     dlz_attribution of;

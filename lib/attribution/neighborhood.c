@@ -261,8 +261,7 @@ dlviz_status dlviz_network_neighborhood(dlviz_network *network, const char *laye
                                         const dlviz_tensor *baselines, int64_t num_neighbors,
                                         int64_t num_steps, dlviz_tensor **maps) {
     DLZ_REQUIRE_OUT(maps);
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_USE_NETWORK(__func__, network);
+    DLZ_USE_STATES(__func__, network);
     DLZ_TASK("neighborhood");
     int node;
     DLZ_TRY(dlz_network_find_layer(network, __func__, layer, &node));

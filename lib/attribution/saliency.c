@@ -36,8 +36,7 @@ static dlviz_status saliency(const dlz_attribution *of, dlviz_tensor **maps) {
 dlviz_status dlviz_network_saliency(dlviz_network *network, const dlviz_tensor *inputs,
                                     const dlviz_tensor *targets, dlviz_tensor **maps) {
     DLZ_REQUIRE_OUT(maps);
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_USE_NETWORK(__func__, network);
+    DLZ_USE_STATES(__func__, network);
     DLZ_TASK("saliency");
     dlz_attribution of;
     dlviz_status status = dlz_attribution_begin(&of, __func__, network, inputs, targets, false);

@@ -99,8 +99,7 @@ dlviz_status dlviz_network_clip_gradient_norm(dlviz_network *network, double lar
                                               double *norm) {
     if (norm)
         *norm = NAN;
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_USE_NETWORK(__func__, network);
+    DLZ_USE_STATES(__func__, network);
     DLZ_TRY(dlz_check_clip(__func__, "the largest norm", largest));
     DLZ_TRY(require_gradients(network, __func__));
     double found = dlz_network_gradient_norm(network);
@@ -114,8 +113,7 @@ dlviz_status dlviz_network_clip_gradient_norm(dlviz_network *network, double lar
 }
 
 dlviz_status dlviz_network_clip_gradient_value(dlviz_network *network, double largest) {
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_USE_NETWORK(__func__, network);
+    DLZ_USE_STATES(__func__, network);
     DLZ_TRY(dlz_check_clip(__func__, "the largest value", largest));
     DLZ_TRY(require_gradients(network, __func__));
     dlz_network_limit_gradients(network, largest);

@@ -409,8 +409,7 @@ dlviz_status dlviz_network_evaluate(dlviz_network *network, const dlviz_dataset 
                                     double *loss, double *metric) {
     give(loss, NAN);
     give(metric, NAN);
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_USE_NETWORK(__func__, network);
+    DLZ_USE_STATES(__func__, network);
     DLZ_TASK("evaluation");
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
@@ -439,11 +438,10 @@ dlviz_status dlviz_network_measure(dlviz_network *network, const dlviz_dataset *
                                    const char *metric, double *value) {
     int index;
     give(value, NAN);
-    DLZ_TRY(dlz_require_states(network, __func__));
+    DLZ_USE_STATES(__func__, network);
     DLZ_TRY(dlz_network_check_samples(network, __func__, dataset));
     DLZ_REQUIRE(metric);
     DLZ_REQUIRE(value);
-    DLZ_USE_NETWORK(__func__, network);
     DLZ_TASK("evaluation");
     DLZ_TRY(dlz_network_check_targets(network, __func__, dataset));
     DLZ_TRY(find_metric(network->loss, __func__, metric, &index));

@@ -27,10 +27,8 @@ static dlviz_status make_contents(const dlviz_network *network, dlviz_safetensor
 }
 
 dlviz_status dlviz_network_save(const dlviz_network *network, const char *path) {
-    DLZ_TRY(dlz_require_states(network, __func__));
     DLZ_REQUIRE(path);
-    DLZ_HOLD_SHARED(&network->busy, "network");
-    DLZ_TRY(dlz_network_check_idle(network, __func__));
+    DLZ_READ_STATES(network);
     dlviz_safetensors *set;
     dlviz_status status = make_contents(network, &set);
     if (status != DLVIZ_OK)
@@ -44,9 +42,7 @@ dlviz_status dlviz_network_save_memory(const dlviz_network *network, void **byte
     DLZ_REQUIRE_OUT(bytes);
     DLZ_REQUIRE(size);
     *size = 0;
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_HOLD_SHARED(&network->busy, "network");
-    DLZ_TRY(dlz_network_check_idle(network, __func__));
+    DLZ_READ_STATES(network);
     dlviz_safetensors *set;
     dlviz_status status = make_contents(network, &set);
     if (status != DLVIZ_OK)

@@ -65,8 +65,7 @@ dlviz_status dlviz_network_inspect(dlviz_network *network, const dlviz_dataset *
         *metric = NAN;
     give(outputs, NULL);
     give(features, NULL);
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_USE_NETWORK(__func__, network);
+    DLZ_USE_STATES(__func__, network);
     DLZ_TASK("evaluation");
     return inspect(network, __func__, dataset, layer, &want);
 }

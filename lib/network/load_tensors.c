@@ -108,9 +108,9 @@ dlviz_status dlviz_network_load_tensors(dlviz_network *network, const dlviz_safe
     DLZ_READING(NULL);
     DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_REQUIRE(contents);
+    DLZ_USE_NETWORK(__func__, network);
     if (!strict)
         DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_USE_NETWORK(__func__, network);
     dlviz_status status =
         strict ? dlz_network_load_set(network, contents) : load_present(network, contents);
     if (status != DLVIZ_OK)

@@ -265,9 +265,8 @@ static dlviz_status checked_backward(dlviz_network *network, const char *who,
                                      const dlviz_tensor *weights, uint64_t seed, uint64_t step,
                                      double *loss) {
     give(loss, NAN);
-    DLZ_TRY(dlz_require_states(network, who));
+    DLZ_USE_STATES(who, network);
     DLZ_TRY(dlz_network_check_inputs(network, who, inputs));
-    DLZ_USE_NETWORK(who, network);
     DLZ_TRY(check_tensor(network, who, targets, inputs->dims[0]));
     DLZ_TRY(check_weights(who, weights, inputs->dims[0]));
     return backward(network, who, inputs, targets, weights, seed, step, loss);

@@ -273,5 +273,15 @@ void dlz_network_end(dlz_network_use *use);
 dlviz_status dlz_require_built(const dlviz_network *network, const char *who);
 /* And that its states are here: all of them, as they are now. */
 dlviz_status dlz_require_states(const dlviz_network *network, const char *who);
+/* The mark of a built network first, and then its states, which nobody takes away any more. */
+#define DLZ_USE_STATES(who, network)                                                               \
+    DLZ_TRY(dlz_require_built(network, who));                                                      \
+    DLZ_USE_NETWORK(who, network);                                                                 \
+    DLZ_TRY(dlz_require_states(network, who))
+#define DLZ_READ_STATES(network)                                                                   \
+    DLZ_TRY(dlz_require_built(network, __func__));                                                 \
+    DLZ_HOLD_SHARED(&(network)->busy, "network");                                                  \
+    DLZ_TRY(dlz_network_check_idle(network, __func__));                                            \
+    DLZ_TRY(dlz_require_states(network, __func__))
 
 #endif

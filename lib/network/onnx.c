@@ -38,9 +38,7 @@ dlviz_status dlviz_network_export_onnx_memory(const dlviz_network *network, void
     DLZ_REQUIRE_OUT(bytes);
     DLZ_REQUIRE(size);
     *size = 0;
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_HOLD_SHARED(&network->busy, "network");
-    DLZ_TRY(dlz_network_check_idle(network, __func__));
+    DLZ_READ_STATES(network);
     dlviz_status status = write_model(network, bytes, size);
     return status == DLVIZ_OK ? status : dlz_fail_within(status, "cannot export the network");
 }
@@ -53,10 +51,8 @@ static dlviz_status write_file(const char *path, const void *bytes, size_t size)
 }
 
 dlviz_status dlviz_network_export_onnx(const dlviz_network *network, const char *path) {
-    DLZ_TRY(dlz_require_states(network, __func__));
     DLZ_REQUIRE(path);
-    DLZ_HOLD_SHARED(&network->busy, "network");
-    DLZ_TRY(dlz_network_check_idle(network, __func__));
+    DLZ_READ_STATES(network);
     void *bytes = NULL;
     size_t size = 0;
     dlviz_status status = write_model(network, &bytes, &size);

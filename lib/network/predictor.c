@@ -120,6 +120,8 @@ static dlviz_status make(dlviz_predictor **out, weights *w, int node) {
 dlviz_status dlviz_predictor_create(dlviz_predictor **out, const dlviz_network *network,
                                     const char *layer) {
     DLZ_REQUIRE_OUT(out);
+    DLZ_TRY(dlz_require_built(network, __func__));
+    DLZ_HOLD_SHARED(&network->busy, "network");
     DLZ_TRY(dlz_require_states(network, __func__));
     int node = network->graph.num_nodes - 1;
     if (layer)
@@ -128,7 +130,6 @@ dlviz_status dlviz_predictor_create(dlviz_predictor **out, const dlviz_network *
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: 'layer' is 'input'; a layer's name, or NULL for the last, is accepted",
                         __func__);
-    DLZ_HOLD_SHARED(&network->busy, "network");
     weights *w = NULL;
     DLZ_TRY(make_weights(&w, network));
     dlviz_status status = make(out, w, node);

@@ -324,8 +324,7 @@ static dlviz_status of_inputs(dlviz_network *network, const char *who, const cha
 dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *dataset,
                                    dlviz_tensor **outputs) {
     DLZ_REQUIRE_OUT(outputs);
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_USE_NETWORK(__func__, network);
+    DLZ_USE_STATES(__func__, network);
     DLZ_TASK("prediction");
     return dlz_network_features(network, __func__, NULL, dataset, outputs);
 }
@@ -333,9 +332,8 @@ dlviz_status dlviz_network_predict(dlviz_network *network, const dlviz_dataset *
 dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
                                     const dlviz_dataset *dataset, dlviz_tensor **features) {
     DLZ_REQUIRE_OUT(features);
-    DLZ_TRY(dlz_require_states(network, __func__));
+    DLZ_USE_STATES(__func__, network);
     DLZ_REQUIRE(layer);
-    DLZ_USE_NETWORK(__func__, network);
     DLZ_TASK("features");
     return dlz_network_features(network, __func__, layer, dataset, features);
 }
@@ -343,8 +341,7 @@ dlviz_status dlviz_network_features(dlviz_network *network, const char *layer,
 dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *inputs,
                                    dlviz_tensor **outputs) {
     DLZ_REQUIRE_OUT(outputs);
-    DLZ_TRY(dlz_require_states(network, __func__));
-    DLZ_USE_NETWORK(__func__, network);
+    DLZ_USE_STATES(__func__, network);
     DLZ_TASK("prediction");
     return of_inputs(network, __func__, NULL, inputs, outputs);
 }
@@ -352,9 +349,8 @@ dlviz_status dlviz_network_forward(dlviz_network *network, const dlviz_tensor *i
 dlviz_status dlviz_network_forward_to(dlviz_network *network, const char *layer,
                                       const dlviz_tensor *inputs, dlviz_tensor **outputs) {
     DLZ_REQUIRE_OUT(outputs);
-    DLZ_TRY(dlz_require_states(network, __func__));
+    DLZ_USE_STATES(__func__, network);
     DLZ_REQUIRE(layer);
-    DLZ_USE_NETWORK(__func__, network);
     DLZ_TASK("features");
     return of_inputs(network, __func__, layer, inputs, outputs);
 }

@@ -57,8 +57,9 @@ dlviz_status dlviz_network_get_state(const dlviz_network *network, const char *n
                                      dlviz_tensor **copy) {
     DLZ_REQUIRE_OUT(copy);
     dlz_state *state;
-    DLZ_TRY(dlz_network_find_state(network, __func__, name, &state));
+    DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_HOLD_SHARED(&network->busy, "network");
+    DLZ_TRY(dlz_network_find_state(network, __func__, name, &state));
     return dlviz_tensor_from_data(copy, state->spec.dtype, state->spec.ndim, state->spec.dims,
                                   state->value);
 }
@@ -67,8 +68,9 @@ dlviz_status dlviz_network_get_gradient(const dlviz_network *network, const char
                                         dlviz_tensor **copy) {
     DLZ_REQUIRE_OUT(copy);
     dlz_state *state;
-    DLZ_TRY(dlz_network_find_state(network, __func__, name, &state));
+    DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_HOLD_SHARED(&network->busy, "network");
+    DLZ_TRY(dlz_network_find_state(network, __func__, name, &state));
     if (!state->gradient)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is not trained and has no gradient",
                         __func__, name);
@@ -159,8 +161,9 @@ static void take_tensor(const dlz_state *state, const dlviz_tensor *tensor) {
 dlviz_status dlviz_network_set_state(dlviz_network *network, const char *name,
                                      const dlviz_tensor *tensor) {
     dlz_state *state;
-    DLZ_TRY(dlz_network_find_state(network, __func__, name, &state));
+    DLZ_TRY(dlz_require_built(network, __func__));
     DLZ_USE_NETWORK(__func__, network);
+    DLZ_TRY(dlz_network_find_state(network, __func__, name, &state));
     DLZ_REQUIRE(tensor);
     DLZ_TRY(dlz_network_check_tensor(state, tensor));
     take_tensor(state, tensor);

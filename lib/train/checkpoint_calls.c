@@ -45,6 +45,7 @@ dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer, const c
     DLZ_REQUIRE(trainer);
     DLZ_REQUIRE(path);
     DLZ_HOLD_SHARED(&trainer->busy, "trainer");
+    DLZ_HOLD_OTHERS(trainer, DLZ_SHARED);
     return save_to(trainer, __func__, path);
 }
 
@@ -56,6 +57,7 @@ dlviz_status dlviz_trainer_save_checkpoint_memory(const dlviz_trainer *trainer, 
     *size = 0;
     DLZ_REQUIRE(trainer);
     DLZ_HOLD_SHARED(&trainer->busy, "trainer");
+    DLZ_HOLD_OTHERS(trainer, DLZ_SHARED);
     dlviz_safetensors *set;
     DLZ_TRY(collect(trainer, __func__, "a checkpoint", &set));
     dlviz_status status = dlviz_safetensors_save_memory(set, bytes, size);
@@ -90,8 +92,7 @@ dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *p
     DLZ_REQUIRE(trainer);
     DLZ_REQUIRE(path);
     DLZ_HOLD_ALONE(&trainer->busy, "trainer");
-    dlz_hold network __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
-    DLZ_TRY(dlz_busy_take(__func__, &trainer->network->busy, "network", DLZ_NESTED, &network));
+    DLZ_HOLD_OTHERS(trainer, DLZ_NESTED);
     DLZ_TRY(check_loading(trainer, __func__));
     dlviz_safetensors *set;
     dlviz_status status = dlviz_safetensors_open(&set, path);
@@ -105,8 +106,7 @@ dlviz_status dlviz_trainer_load_checkpoint_memory(dlviz_trainer *trainer, const 
     DLZ_READING(NULL);
     DLZ_REQUIRE(trainer);
     DLZ_HOLD_ALONE(&trainer->busy, "trainer");
-    dlz_hold network __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
-    DLZ_TRY(dlz_busy_take(__func__, &trainer->network->busy, "network", DLZ_NESTED, &network));
+    DLZ_HOLD_OTHERS(trainer, DLZ_NESTED);
     DLZ_TRY(check_loading(trainer, __func__));
     dlviz_safetensors *set;
     DLZ_TRY(dlz_safetensors_view(&set, __func__, bytes, size));

@@ -296,10 +296,13 @@ static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train
     dlz_hold own __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     dlz_hold comm __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     dlz_hold network __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
+    dlz_hold optimizer __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     dlz_hold again __attribute__((unused, cleanup(dlz_busy_give_back))) = {NULL};
     DLZ_TRY(dlz_comm_take(FIT, &trainer->busy, "trainer", DLZ_ALONE, &trainer->comm, &own, &comm));
     DLZ_TRY(dlz_comm_take(FIT, &trainer->network->busy, "network", DLZ_NESTED, &trainer->comm,
                           &network, &again));
+    DLZ_TRY(dlz_comm_take(FIT, &trainer->optimizer->busy, "optimizer", DLZ_NESTED, &trainer->comm,
+                          &optimizer, &again));
     trainer->stop_reason = DLVIZ_STOP_REASON_NONE;
     dlviz_status status =
         dlz_trainer_check_ranks(trainer, FIT, train, epochs, check_fit(trainer, train, epochs));

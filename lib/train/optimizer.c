@@ -365,10 +365,10 @@ static void leave_apart(dlviz_network *network) {
 dlviz_status dlviz_optimizer_step(dlviz_optimizer *optimizer, dlviz_network *network) {
     DLZ_REQUIRE(optimizer);
     DLZ_TRY(dlz_require_built(network, __func__));
-    if (!network->plans.comm) /* the fit that leaves states apart steps, too */
-        DLZ_TRY(dlz_require_states(network, __func__));
     DLZ_HOLD_NESTED(&optimizer->busy, "optimizer");
     DLZ_USE_NETWORK(__func__, network);
+    if (!network->plans.comm) /* the fit that leaves states apart steps, too */
+        DLZ_TRY(dlz_require_states(network, __func__));
     if (!network->has_gradients)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: the network has no gradients; call dlviz_network_backward first",

@@ -94,6 +94,7 @@ double dlviz_trainer_averaging(const dlviz_trainer *trainer) {
 dlviz_status dlviz_trainer_exchange_average(dlviz_trainer *trainer) {
     DLZ_REQUIRE(trainer);
     DLZ_CHANGE_TRAINER(trainer);
+    DLZ_HOLD_OTHERS(trainer, DLZ_NESTED);
     dlz_averaging *averaging = &trainer->averaging;
     if (averaging->evaluating)
         return dlz_fail(DLVIZ_ERROR_STATE, "%s: the average is being evaluated", __func__);

@@ -104,6 +104,7 @@ int64_t dlviz_trainer_best_epoch(const dlviz_trainer *trainer) {
 dlviz_status dlviz_trainer_restore_best(dlviz_trainer *trainer) {
     DLZ_REQUIRE(trainer);
     DLZ_CHANGE_TRAINER(trainer);
+    DLZ_HOLD_OTHERS(trainer, DLZ_NESTED);
     if (trainer->stopping.best_epoch < 0)
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: there is no best epoch; dlviz_trainer_set_early_stopping asks for it",

@@ -18,6 +18,17 @@ static dlviz_status prepare_figures(dlviz_trainer *trainer) {
     return dlz_trainer_name_figures(trainer);
 }
 
+dlviz_status dlz_trainer_take_others(const dlviz_trainer *trainer, const char *who,
+                                     dlz_hold_mode mode, dlz_trainer_holds *holds) {
+    DLZ_TRY(dlz_busy_take(who, &trainer->network->busy, "network", mode, &holds->network));
+    return dlz_busy_take(who, &trainer->optimizer->busy, "optimizer", mode, &holds->optimizer);
+}
+
+void dlz_trainer_give_back(dlz_trainer_holds *holds) {
+    dlz_busy_give_back(&holds->network);
+    dlz_busy_give_back(&holds->optimizer);
+}
+
 dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
                                   dlviz_optimizer *optimizer) {
     DLZ_REQUIRE_OUT(out);

@@ -109,6 +109,18 @@ int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples)
     DLZ_TRY(dlz_network_check_idle((trainer)->network, __func__));                                 \
     DLZ_TRY(dlz_schedule_check_idle((trainer)->schedule, __func__))
 
+/* The marks of what a trainer works with, for calls that read or change that through it. */
+typedef struct dlz_trainer_holds {
+    dlz_hold network, optimizer;
+} dlz_trainer_holds;
+dlviz_status dlz_trainer_take_others(const dlviz_trainer *trainer, const char *who,
+                                     dlz_hold_mode mode, dlz_trainer_holds *holds);
+void dlz_trainer_give_back(dlz_trainer_holds *holds);
+#define DLZ_HOLD_OTHERS(trainer, mode)                                                             \
+    dlz_trainer_holds dlz_others_                                                                  \
+        __attribute__((unused, cleanup(dlz_trainer_give_back))) = {{NULL}, {NULL}};                \
+    DLZ_TRY(dlz_trainer_take_others(trainer, __func__, mode, &dlz_others_))
+
 /* -- step.c: from the gradients of batches to a step --------------------------------------------
  */
 

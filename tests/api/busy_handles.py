@@ -89,18 +89,20 @@ def argument(kind, at):
     return before or "", made or "NULL"
 
 
-def handle_of(function):
-    kind = function.parameters[0][0] if function.parameters else ""
-    noun = re.sub(r"const |[ *]", "", kind)
-    return noun if noun in MAKE and not null_handles.is_out(kind) else None
+def handles_of(function):
+    """(place, noun) of each parameter that has a mark."""
+    for at, (kind, _) in enumerate(function.parameters):
+        noun = re.sub(r"const |[ *]", "", kind)
+        if noun in MAKE and not null_handles.is_out(kind):
+            yield at, noun
 
 
-def call(function, number):
-    noun = handle_of(function)
+def call(function, at, noun, number):
     own = function.name.split("_")[1]
-    made = [argument(kind, at) for at, (kind, _) in enumerate(function.parameters)][1:]
+    made = [argument(kind, place) for place, (kind, _) in enumerate(function.parameters)]
+    made[at] = "", "handle"
     lacking = int(any(text == "NULL" for _, text in made))
-    arguments = ", ".join(["handle"] + [text for _, text in made])
+    arguments = ", ".join(text for _, text in made)
     make = MAKE[noun].format(own if own in OPTIMIZERS else "adam")
     return (f"static void call_{number}(void) {{\n    {noun} *handle;\n    if ({make} != DLVIZ_OK) {{\n"
             f"        printf(\"%s: no handle\\n\", function);\n        return;\n    }}\n    mark(&handle->busy);\n" +
@@ -112,8 +114,10 @@ def generate(source_root, path):
     code, table = HEAD, []
     for header in declarations.headers(source_root):
         for function in header.functions:
-            if function.returns == "dlviz_status" and handle_of(function):
-                code += call(function, len(table)) + "\n"
+            if function.returns != "dlviz_status":
+                continue
+            for at, noun in handles_of(function):
+                code += call(function, at, noun, len(table)) + "\n"
                 table.append(f'    {{"{function.name}", call_{len(table)}}},\n')
     code += ("typedef struct named_call {\n    const char *name;\n    void (*call)(void);\n} named_call;\n\n"
              "static const named_call calls[] = {\n" + "".join(table) + "};\n" + null_handles.MAIN)

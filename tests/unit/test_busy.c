@@ -1,7 +1,9 @@
 /* One handle used by two threads at once: the second is refused and changes nothing. */
 #include "base/busy.h"
+#include "network/network.h"
 #include "support/support.h"
 #include "support/pca.h"
+#include "train/optimizer.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -314,8 +316,85 @@ START_TEST(those_refused_meet_no_results) {
 }
 END_TEST
 
+/* -- What a call reaches through its handle -------------------------------------------------------
+ */
+
+typedef struct workshop {
+    dlviz_dataset *train;
+    dlviz_network *network;
+    dlviz_optimizer *optimizer;
+    dlviz_trainer *trainer;
+    void *checkpoint;
+    size_t size;
+} workshop;
+
+static workshop open_workshop(void) {
+    workshop w;
+    dlviz_tensor *images, *labels;
+    ck_ok(dlviz_tensor_create(&images, DLVIZ_FLOAT32, 2, (int64_t[]){8, 3}));
+    ck_ok(dlviz_tensor_create(&labels, DLVIZ_INT64, 1, (int64_t[]){8}));
+    ck_ok(dlviz_dataset_create(&w.train, images, labels));
+    ck_ok(dlviz_network_create(&w.network, 1, (int64_t[]){3}));
+    ck_ok(dlviz_network_add(w.network, "linear", dlviz_linear(2)));
+    ck_ok(dlviz_network_build(w.network, 1));
+    ck_ok(dlviz_adam_create(&w.optimizer, 1e-3));
+    ck_ok(dlviz_trainer_create(&w.trainer, w.network, w.optimizer));
+    ck_ok(dlviz_trainer_set_averaging(w.trainer, 0.9));
+    ck_ok(dlviz_trainer_set_validation(w.trainer, w.train));
+    ck_ok(dlviz_trainer_set_early_stopping(w.trainer, "validation_loss", DLVIZ_BETTER_LOWER, 3));
+    ck_ok(dlviz_trainer_fit(w.trainer, w.train, 1));
+    ck_ok(dlviz_trainer_save_checkpoint_memory(w.trainer, &w.checkpoint, &w.size));
+    dlviz_tensor_destroy(images);
+    dlviz_tensor_destroy(labels);
+    return w;
+}
+
+static void *work(void *user) {
+    workshop *w = user;
+    void *bytes;
+    size_t size;
+    const char *words = "in use by another thread";
+    ck_fails(dlviz_trainer_fit(w->trainer, w->train, 1), DLVIZ_ERROR_STATE, words);
+    ck_fails(dlviz_trainer_save_checkpoint(w->trainer, scratch_path("never")), DLVIZ_ERROR_STATE,
+             words);
+    ck_fails(dlviz_trainer_save_checkpoint_memory(w->trainer, &bytes, &size), DLVIZ_ERROR_STATE,
+             words);
+    ck_fails(dlviz_trainer_load_checkpoint(w->trainer, scratch_path("never")), DLVIZ_ERROR_STATE,
+             words);
+    ck_fails(dlviz_trainer_load_checkpoint_memory(w->trainer, w->checkpoint, w->size),
+             DLVIZ_ERROR_STATE, words);
+    ck_fails(dlviz_trainer_exchange_average(w->trainer), DLVIZ_ERROR_STATE, words);
+    ck_fails(dlviz_trainer_restore_best(w->trainer), DLVIZ_ERROR_STATE, words);
+    return NULL;
+}
+
+START_TEST(a_trainer_waits_for_its_network_and_optimizer) {
+    workshop w = open_workshop();
+    const dlz_busy *marks[] = {&w.network->busy, &w.optimizer->busy};
+    for (int i = 0; i < 2; i++) {
+        dlz_hold hold = {NULL};
+        pthread_t thread;
+        ck_ok(dlz_busy_take("a test", marks[i], "thing", DLZ_ALONE, &hold));
+        ck_assert_int_eq(pthread_create(&thread, NULL, work, &w), 0);
+        pthread_join(thread, NULL);
+        dlz_busy_give_back(&hold);
+    }
+    ck_ok(dlviz_trainer_load_checkpoint_memory(w.trainer, w.checkpoint, w.size));
+    ck_ok(dlviz_trainer_exchange_average(w.trainer));
+    ck_ok(dlviz_trainer_exchange_average(w.trainer));
+    ck_ok(dlviz_trainer_restore_best(w.trainer));
+    ck_ok(dlviz_trainer_fit(w.trainer, w.train, 2));
+    dlviz_free(w.checkpoint);
+    dlviz_trainer_destroy(w.trainer);
+    dlviz_optimizer_destroy(w.optimizer);
+    dlviz_network_destroy(w.network);
+    dlviz_dataset_destroy(w.train);
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {marks_are_taken_and_given_back,
+    const TTest *const tests[] = {a_trainer_waits_for_its_network_and_optimizer,
+                                  marks_are_taken_and_given_back,
                                   a_crowd_counts_right,
                                   a_pca_in_use_is_refused,
                                   a_tsne_in_use_is_refused,

@@ -594,7 +594,8 @@ static void *use_meanwhile(void *user) {
     ck_fails(dlviz_trainer_fit(t->trainer, t->set, 1), DLVIZ_ERROR_STATE,
              "the trainer is in use by another thread");
     ck_fails(dlviz_trainer_set_seed(t->trainer, 1), DLVIZ_ERROR_STATE, "trainer");
-    ck_fails(dlviz_optimizer_step(t->optimizer, t->network), DLVIZ_ERROR_STATE, "network");
+    ck_fails(dlviz_optimizer_step(t->optimizer, t->network), DLVIZ_ERROR_STATE, "optimizer");
+    ck_fails(dlviz_optimizer_set_learning_rate(t->optimizer, 1), DLVIZ_ERROR_STATE, "optimizer");
     return NULL;
 }
 
