@@ -3,10 +3,8 @@
 #include "base/cancel.h"
 #include "base/reading.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What jansson's values take from malloc, measured, and rounded up: of any value; of what a text, and what an
@@ -236,6 +234,20 @@ static const char *end_of_number(const char *at, const char *end, bool *whole) {
     return at;
 }
 
+/* Without a copy, which a compiler would put on the stack of each value that nests others. */
+static bool read_whole(const char *at, const char *end, int64_t *number) {
+    bool negative = *at == '-';
+    uint64_t largest = (uint64_t)INT64_MAX + negative, magnitude = 0;
+    for (at += negative; at < end; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (magnitude > (largest - digit) / 10)
+            return false;
+        magnitude = magnitude * 10 + digit;
+    }
+    *number = (int64_t)(negative ? 0 - magnitude : magnitude);
+    return true;
+}
+
 static dlviz_status read_number(dlz_json *json, json_t **value) {
     bool whole;
     const char *start = json->at, *end = end_of_number(start, json->end, &whole);
@@ -245,12 +257,8 @@ static dlviz_status read_number(dlz_json *json, json_t **value) {
     if (length > LONGEST_NUMBER)
         return wrong(json, "a number of too many digits");
     if (whole) {
-        char text[LONGEST_NUMBER + 1];
-        memcpy(text, start, length);
-        text[length] = '\0';
-        errno = 0;
-        long long number = strtoll(text, NULL, 10);
-        if (errno == ERANGE)
+        int64_t number;
+        if (!read_whole(start, end, &number))
             return wrong(json, "a whole number beyond 64 bits");
         *value = json_integer(number);
     } else {
