@@ -43,7 +43,8 @@ typedef struct dlviz_layer_functions {
     dlviz_status (*setup)(dlviz_layer_setup *setup, void *user);
     /** Computes the output of a batch from the inputs and the state: a function of these, the seed,
      *  the step and the mode alone, or results will not repeat. Evaluation comes in batches of 64
-     *  samples at most, training in those that the caller chose. */
+     *  samples at most, but for dlviz_network_input_gradient, whose inputs are one batch; training
+     *  in those that the caller chose. */
     dlviz_status (*forward)(const dlviz_layer_pass *pass, void *user);
     /** Optional: computes from the gradient of the loss with respect to the output those with
      *  respect to the inputs and the parameters. It comes after `forward` on the same batch, with

@@ -113,15 +113,17 @@ DLVIZ_CHECKED dlviz_status dlviz_network_set_state(dlviz_network *network, const
  *  Returns DLVIZ_ERROR_NOT_FOUND with the names there are when none matches,
  *  DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_STATE (not built, or at work). */
 DLVIZ_CHECKED dlviz_status dlviz_network_freeze(dlviz_network *network, const char *pattern);
-/** Lets the states whose names match be trained again; otherwise like dlviz_network_freeze. The
- *  steps that an optimizer made meanwhile do not count for them: its moments go on from where they
- *  were, and with what was frozen from its first step on it begins anew. */
+/** Lets the states whose names match be trained again; otherwise like dlviz_network_freeze. A batch
+ *  norm whose parameters were all frozen goes on with its running statistics, too. Gradients are
+ *  gone, for there are none of what was frozen. The steps that an optimizer made meanwhile do not
+ *  count for them: its moments go on from where they were, and with what was frozen from its first
+ *  step on it begins anew. */
 DLVIZ_CHECKED dlviz_status dlviz_network_unfreeze(dlviz_network *network, const char *pattern);
 /** Whether a state is frozen; false when there is none of this name. */
 DLVIZ_API bool dlviz_network_is_frozen(const dlviz_network *network, const char *name);
 /** A copy of the gradient of one trainable parameter, as the last dlviz_network_backward left it:
  *  it stays until the next one, until dlviz_network_input_gradient or a function of
- *  dlviz/attribution.h, or until parameters are loaded, and is not added up. Returns
+ *  dlviz/attribution.h, or until parameters are loaded or unfrozen, and is not added up. Returns
  *  DLVIZ_ERROR_STATE without one, DLVIZ_ERROR_NOT_FOUND, or DLVIZ_ERROR_INVALID_ARGUMENT for what
  *  is frozen and for a running statistic. */
 DLVIZ_CHECKED dlviz_status dlviz_network_get_gradient(const dlviz_network *network,
@@ -305,8 +307,8 @@ DLVIZ_CHECKED dlviz_status dlviz_network_forward_to(dlviz_network *network, cons
  *  batch.
  *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, or targets the loss),
  *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range), DLVIZ_ERROR_NUMERIC (a sample or
- *  its targets hold NaN or an infinity; the sentence names it), DLVIZ_ERROR_STATE or
- *  DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  its targets hold NaN or an infinity that reaches the loss; the sentence names it),
+ *  DLVIZ_ERROR_STATE or DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_network_evaluate(dlviz_network *network,
                                                   const dlviz_dataset *dataset, double *loss,
                                                   double *metric);

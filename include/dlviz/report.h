@@ -92,8 +92,9 @@ DLVIZ_CHECKED dlviz_status dlviz_report_get_images(const dlviz_report *report,
 
 /** The points' true classes.
  *  @param labels  n, uint8 or int64, each 0 to 65,533, or below 0 for a point without a class
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (a label too large, or without a name where classes have
- *  names), DLVIZ_ERROR_SHAPE or DLVIZ_ERROR_OUT_OF_MEMORY; the report is then as before. */
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (a label too large, or without a name where
+ *  dlviz_report_set_class_names has given names), DLVIZ_ERROR_SHAPE or DLVIZ_ERROR_OUT_OF_MEMORY;
+ *  the report is then as before. */
 DLVIZ_CHECKED dlviz_status dlviz_report_set_labels(dlviz_report *report,
                                                    const dlviz_tensor *labels);
 /** A copy: n int64, −1 for a point without a class; destroy it with dlviz_tensor_destroy. Returns
@@ -104,7 +105,8 @@ DLVIZ_CHECKED dlviz_status dlviz_report_get_labels(const dlviz_report *report,
 /** The names of the classes 0 … num_classes − 1: at least as many as labels and outputs need,
  *  65,534 at most. Without this, classes have the names that a run's network knows, else their
  *  numbers.
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (a report without points) or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_report_set_class_names(dlviz_report *report, int64_t num_classes,
                                                         const char *const *names);
 DLVIZ_API int64_t dlviz_report_num_class_names(const dlviz_report *report);

@@ -42,7 +42,7 @@ DLVIZ_API void dlviz_safetensors_destroy(dlviz_safetensors *contents);
 DLVIZ_API int64_t dlviz_safetensors_num_tensors(const dlviz_safetensors *contents);
 
 /** The name of tensor `index`, 0 … num_tensors − 1, in the order of the file or of adding; NULL for
- *  any other index. Valid as long as the contents. */
+ *  any other index. Valid until the tensor is renamed or removed, or the contents are destroyed. */
 DLVIZ_API const char *dlviz_safetensors_tensor_name(const dlviz_safetensors *contents,
                                                     int64_t index);
 
@@ -89,8 +89,8 @@ DLVIZ_CHECKED dlviz_status dlviz_safetensors_remove(dlviz_safetensors *contents,
 DLVIZ_API int64_t dlviz_safetensors_num_metadata(const dlviz_safetensors *contents);
 DLVIZ_API const char *dlviz_safetensors_metadata_key(const dlviz_safetensors *contents,
                                                      int64_t index);
-/** The value of a key, or NULL when there is none. Valid until that key is set again or the
- *  contents are destroyed. */
+/** The value of a key, or NULL when there is none. Valid until that key is set again, tensors are
+ *  added, renamed or removed, or the contents are destroyed. */
 DLVIZ_API const char *dlviz_safetensors_metadata(const dlviz_safetensors *contents,
                                                  const char *key);
 

@@ -258,9 +258,9 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *train
  *  last batch of an epoch is a single one and a batch norm would have one value a channel),
  *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range; or fewer samples than a batch,
  *  which dlviz_trainer_set_drop_last leaves out), DLVIZ_ERROR_NUMERIC (a sample or its targets
- *  hold NaN or an infinity, and the sentence names it; or the loss or a state became NaN or
- *  infinite: the parameters are then useless, and an earlier checkpoint is what remains; or a
- *  schedule gave a rate that is not finite or below 0, before it was used), DLVIZ_ERROR_STATE
+ *  hold NaN or an infinity that reaches the loss, and the sentence names it; or the loss or a state
+ *  became NaN or infinite: the parameters are then useless, and an earlier checkpoint is what
+ *  remains; or a schedule gave a rate that is not finite or below 0, before it was used), DLVIZ_ERROR_STATE
  *  (from within a callback, the optimizer serves another network, the epoch under way began with
  *  another dataset, the network holds the average, or early stopping looks at a figure of
  *  validation and there is no validation set), DLVIZ_CANCELLED (a callback destroyed the trainer),

@@ -25,7 +25,7 @@ typedef struct dlz_map {
 typedef struct dlz_picture {
     float *values;
     int64_t channels, height, width;
-    bool limited; /* its values are in 0 … 1 and stay there */
+    bool limited; /* what changes its values puts them into 0 … 1 */
 } dlz_picture;
 
 /* What all augmentations of a kind have in common. What is optional may be NULL. */

@@ -82,6 +82,17 @@ static char *list_names(const dlviz_dataset *own) {
     return text;
 }
 
+/* In a list a name's comma looks like what is between two names. */
+static dlviz_status require_same_names(dlviz_comm *comm, const dlviz_dataset *own) {
+    char text[60];
+    int64_t count = own->class_names ? own->num_classes : 0;
+    uLong sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum = crc32_z(sum, (const Bytef *)own->class_names[i], strlen(own->class_names[i]) + 1);
+    snprintf(text, sizeof text, "%lld, with checksum %08lx", (long long)count, sum);
+    return dlz_comm_require_same(comm, JOIN, "names of classes", text);
+}
+
 static dlviz_status require_same_classes(dlviz_comm *comm, const dlviz_dataset *own) {
     char *names = list_names(own);
     dlviz_status status =
@@ -89,7 +100,7 @@ static dlviz_status require_same_classes(dlviz_comm *comm, const dlviz_dataset *
     if (status == DLVIZ_OK)
         status = dlz_comm_require_same(comm, JOIN, "the list of classes", names);
     dlz_free(names);
-    return status;
+    return status == DLVIZ_OK ? require_same_names(comm, own) : status;
 }
 
 static dlviz_status require_same(dlviz_comm *comm, const dlviz_dataset *own) {

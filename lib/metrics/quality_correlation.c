@@ -144,7 +144,7 @@ static double correlate(const double *a, const double *b, int64_t count) {
         aa += x * x;
         bb += y * y;
     }
-    return aa > 0 && bb > 0 ? ab / (sqrt(aa) * sqrt(bb)) : 0;
+    return aa > 0 && bb > 0 ? fmax(-1, fmin(ab / (sqrt(aa) * sqrt(bb)), 1)) : 0;
 }
 
 /* What is asked for. */

@@ -5,28 +5,41 @@
 
 #include <string.h>
 
-/* Of a layer whose parameters are all frozen, running statistics are too. */
-static void freeze_statistics(dlviz_network *network, const dlz_node *node) {
-    dlz_state *states = network->states + node->first_state;
+/* Whether a layer has parameters, and none that is trained. */
+static bool is_frozen_whole(const dlviz_network *network, const dlz_node *node) {
+    const dlz_state *states = network->states + node->first_state;
     bool trained = false, frozen = true;
     for (int i = 0; i < node->num_states; i++)
         if (states[i].spec.trainable) {
             trained = true;
             frozen &= states[i].frozen;
         }
-    for (int i = 0; trained && frozen && i < node->num_states; i++)
-        states[i].frozen = true;
+    return trained && frozen;
 }
 
-/* Before a batch norm is trained again it must not be left with statistics that never change. */
-static void unfreeze_statistics(dlviz_network *network, const dlz_node *node) {
+static void set_statistics_frozen(dlviz_network *network, const dlz_node *node, bool frozen) {
     dlz_state *states = network->states + node->first_state;
-    bool thawed = false;
     for (int i = 0; i < node->num_states; i++)
-        thawed |= states[i].spec.trainable && !states[i].frozen;
-    for (int i = 0; thawed && i < node->num_states; i++)
         if (!states[i].spec.trainable)
-            states[i].frozen = false;
+            states[i].frozen = frozen;
+}
+
+/* Sets what matches of a layer. Where its parameters are all frozen, running statistics are too; before
+ * it is trained again it must not be left with statistics that never change. */
+static void set_layer(dlviz_network *network, const dlz_node *node, const char *pattern,
+                      bool frozen) {
+    dlz_state *states = network->states + node->first_state;
+    bool before = is_frozen_whole(network, node);
+    for (int i = 0; i < node->num_states; i++) {
+        if (!dlz_matches(pattern, states[i].name))
+            continue;
+        if (!frozen && states[i].frozen && states[i].gradient)
+            network->has_gradients = network->fresh_gradients = false; /* of it there is none */
+        states[i].frozen = frozen;
+    }
+    bool after = is_frozen_whole(network, node);
+    if (after ? frozen : before)
+        set_statistics_frozen(network, node, frozen);
 }
 
 static bool any_matches(const dlviz_network *network, const dlz_node *node, const char *pattern) {
@@ -47,12 +60,9 @@ static dlviz_status set_frozen(dlviz_network *network, const char *who, const ch
         found |= any_matches(network, &graph->nodes[i], pattern);
     if (!found)
         return dlz_network_find_state(network, who, pattern, &none);
-    for (int i = 0; i < network->num_states; i++)
-        if (dlz_matches(pattern, network->states[i].name))
-            network->states[i].frozen = frozen;
     for (int i = 0; i < graph->num_nodes; i++)
         if (any_matches(network, &graph->nodes[i], pattern))
-            (frozen ? freeze_statistics : unfreeze_statistics)(network, &graph->nodes[i]);
+            set_layer(network, &graph->nodes[i], pattern, frozen);
     for (int i = 0; i < network->num_states; i++) {
         const dlz_state *state = &network->states[i];
         if (state->frozen && state->gradient)

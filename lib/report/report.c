@@ -118,6 +118,7 @@ dlviz_status dlviz_report_set_class_names(dlviz_report *report, int64_t num_clas
                                           const char *const *names) {
     DLZ_REQUIRE(report);
     DLZ_REQUIRE(names);
+    DLZ_TRY(dlz_report_require_points(__func__, report));
     int64_t least = dlz_max_i64(dlz_report_num_needed(report), 1);
     if (num_classes < least || num_classes > DLZ_REPORT_MAX_CLASSES)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,

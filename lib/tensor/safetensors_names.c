@@ -127,9 +127,7 @@ dlviz_status dlviz_safetensors_rename(dlviz_safetensors *contents, const char *f
 /* -- Leaving out ---------------------------------------------------------------------------------
  */
 
-dlviz_status dlviz_safetensors_remove(dlviz_safetensors *contents, const char *pattern) {
-    DLZ_REQUIRE(contents);
-    DLZ_REQUIRE(pattern);
+static dlviz_status remove_all(dlviz_safetensors *contents, const char *pattern) {
     dlz_names *names = NULL;
     size_t kept = 0;
     for (size_t i = 0; i < contents->count; i++)
@@ -140,7 +138,7 @@ dlviz_status dlviz_safetensors_remove(dlviz_safetensors *contents, const char *p
         }
     if (kept == contents->count) {
         dlz_names_free(names);
-        return none_matches(contents, __func__, pattern);
+        return none_matches(contents, "dlviz_safetensors_remove", pattern);
     }
     kept = 0;
     for (size_t i = 0; i < contents->count; i++) {
@@ -156,4 +154,16 @@ dlviz_status dlviz_safetensors_remove(dlviz_safetensors *contents, const char *p
     contents->count = kept;
     forget_names(contents, names);
     return DLVIZ_OK;
+}
+
+/* The pattern may be the name of a tensor that goes. */
+dlviz_status dlviz_safetensors_remove(dlviz_safetensors *contents, const char *pattern) {
+    DLZ_REQUIRE(contents);
+    DLZ_REQUIRE(pattern);
+    char *own = dlz_strdup(pattern);
+    if (!own)
+        return dlz_fail_memory("the name of a tensor", strlen(pattern) + 1);
+    dlviz_status status = remove_all(contents, own);
+    dlz_free(own);
+    return status;
 }

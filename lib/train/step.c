@@ -124,8 +124,33 @@ typedef struct sum_pass {
     float *sum, *gradients;
     int64_t size;
     float norm, factor; /* of the batch; of all that are summed, on the last pass */
+    float keep;         /* of the sum */
     bool first, last;
 } sum_pass;
+
+/* Sums of so many weights, or so few, are kept divided by a power of two, for floats to hold them. */
+static double scale_of(double norm) {
+    if (norm == 0 || (norm >= 0x1p-30 && norm <= 0x1p30))
+        return 1;
+    int exponent;
+    frexp(norm, &exponent);
+    return ldexp(1, exponent - 1);
+}
+
+/* What becomes of a sum that has this norm. */
+static float keep_of(double norm, double scale) {
+    return norm > 0 ? (float)(scale_of(norm) / scale) : 0.0f;
+}
+
+static void sum_scaled(const sum_pass *pass, int64_t start, int64_t end) {
+    for (int64_t i = start; i < end; i++) {
+        float sum = pass->keep * pass->sum[i] + pass->norm * pass->gradients[i];
+        if (pass->last)
+            pass->gradients[i] = pass->factor * sum;
+        else
+            pass->sum[i] = sum;
+    }
+}
 
 /* Each tile's own loops are plain, for vectors to be made of them. The last pass leaves the sum as it
  * is, for a step that fails must be made again. */
@@ -135,7 +160,9 @@ static void sum_tile(void *context, int64_t tile, int worker) {
     int64_t start = tile * TILE_SIZE, end = dlz_min_i64(start + TILE_SIZE, pass->size);
     float *restrict sum = pass->sum, *restrict gradients = pass->gradients;
     const float norm = pass->norm, factor = pass->factor;
-    if (pass->last)
+    if (!pass->first && pass->keep != 1)
+        sum_scaled(pass, start, end);
+    else if (pass->last)
         for (int64_t i = start; i < end; i++)
             gradients[i] = factor * (sum[i] + norm * gradients[i]);
     else if (pass->first)
@@ -174,7 +201,10 @@ static dlviz_status accumulate(dlviz_trainer *trainer, double norm) {
         return dlz_fail_memory("the sum of gradients", size * sizeof(float));
     if (sum->done == 0)
         sum->freezes = trainer->network->freezes;
-    pass_over(trainer, (sum_pass){.norm = (float)norm, .first = sum->done == 0});
+    double scale = scale_of(sum->norm + norm);
+    pass_over(trainer, (sum_pass){.norm = (float)(norm / scale),
+                                  .keep = keep_of(sum->norm, scale),
+                                  .first = sum->done == 0});
     sum->norm += norm;
     sum->done++;
     return DLVIZ_OK;
@@ -185,9 +215,11 @@ static void average_gradients(dlviz_trainer *trainer, double norm) {
     const dlz_accumulation *sum = &trainer->accumulation;
     if (sum->done == 0)
         return;
-    double all = sum->norm + norm;
-    float factor = all > 0 ? (float)(1 / all) : 0.0f;
-    pass_over(trainer, (sum_pass){.norm = (float)norm, .factor = factor, .last = true});
+    double all = sum->norm + norm, scale = scale_of(all);
+    pass_over(trainer, (sum_pass){.norm = (float)(norm / scale),
+                                  .factor = all > 0 ? (float)(scale / all) : 0.0f,
+                                  .keep = keep_of(sum->norm, scale),
+                                  .last = true});
     if (sum->freezes != trainer->network->freezes)
         drop_frozen(trainer->network);
 }

@@ -294,6 +294,24 @@ START_TEST(values_change_as_they_should) {
 }
 END_TEST
 
+/* Noise, and what is put in from outside, may be beyond 0 … 1. */
+START_TEST(images_of_bytes_stay_within_their_range) {
+    for (int kind = 0; kind < 2; kind++) {
+        dlviz_dataset *set = make_set(DLVIZ_UINT8, 20, 1, 6, 5);
+        ck_ok(dlviz_dataset_set_fill(set, -1));
+        with(with(set, dlviz_random_shift(3, 3)), dlviz_random_noise(1));
+        with(set, kind ? dlviz_random_contrast(0.1) : dlviz_random_brightness(0.1));
+        dlviz_tensor *after = augmented(set, 1, 0);
+        for (int64_t i = 0; i < dlviz_tensor_num_elements(after); i++)
+            ck_assert_msg(dlviz_tensor_const_float(after)[i] >= 0 &&
+                              dlviz_tensor_const_float(after)[i] <= 1,
+                          "kind %d: %g", kind, (double)dlviz_tensor_const_float(after)[i]);
+        dlviz_tensor_destroy(after);
+        dlviz_dataset_destroy(set);
+    }
+}
+END_TEST
+
 /* The share is found again as that which explains the mixture. */
 START_TEST(mixtures_are_of_two_samples) {
     dlviz_dataset *set = make_set(DLVIZ_UINT8, N, 1, 6, 5);
@@ -536,6 +554,7 @@ int main(void) {
     return run_tests("augmented samples",
                      (const TTest *[]){affine_maps_are_those_of_the_formula, geometry_composes,
                                        whole_pixels_are_copied, values_change_as_they_should,
+                                       images_of_bytes_stay_within_their_range,
                                        mixtures_are_of_two_samples, draws_have_their_distributions,
                                        noise_is_normal, shares_are_of_the_beta_distribution,
                                        probabilities_are_kept, threads_and_order_change_nothing,

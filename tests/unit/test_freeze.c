@@ -275,6 +275,49 @@ START_TEST(an_optimizer_begins_anew_with_what_is_thawed) {
 }
 END_TEST
 
+/* What a pattern does not name keeps what it was. */
+START_TEST(statistics_frozen_for_themselves_stay) {
+    dlviz_network *network = make(true);
+    ck_ok(dlviz_network_freeze(network, "norm.running_*"));
+    ck_ok(dlviz_network_unfreeze(network, "*.bias"));
+    ck_assert(dlviz_network_is_frozen(network, "norm.running_mean"));
+    ck_ok(dlviz_network_freeze(network, "norm.weight"));
+    ck_ok(dlviz_network_unfreeze(network, "norm.weight"));
+    ck_assert(dlviz_network_is_frozen(network, "norm.running_mean"));
+    ck_ok(dlviz_network_unfreeze(network, "norm.running_mean"));
+    ck_assert(!dlviz_network_is_frozen(network, "norm.running_mean"));
+    ck_assert(dlviz_network_is_frozen(network, "norm.running_var"));
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+/* Thawed after the pass, whether or not frozen before it: zeros in their place would be stepped by. */
+START_TEST(what_is_thawed_has_no_gradients) {
+    for (int before = 0; before < 2; before++) {
+        dlviz_network *network = make(true);
+        dlviz_optimizer *optimizer;
+        dlviz_tensor *none = NULL;
+        ck_ok(dlviz_adam_create(&optimizer, 0.1));
+        if (before)
+            ck_ok(dlviz_network_freeze(network, "fc.*"));
+        step(network, N);
+        ck_ok(dlviz_network_freeze(network, "fc.*"));
+        dlviz_tensor_destroy(gradient(network, "conv1.weight")); /* is there yet */
+        ck_ok(dlviz_network_unfreeze(network, "conv2.*"));       /* was not frozen */
+        dlviz_tensor_destroy(gradient(network, "conv1.weight"));
+        ck_ok(dlviz_network_unfreeze(network, "fc.weight"));
+        ck_fails(dlviz_network_get_gradient(network, "fc.weight", &none), DLVIZ_ERROR_STATE,
+                 "dlviz_network_backward");
+        ck_fails(dlviz_optimizer_step(optimizer, network), DLVIZ_ERROR_STATE,
+                 "dlviz_network_backward");
+        step(network, N);
+        ck_ok(dlviz_optimizer_step(optimizer, network));
+        dlviz_optimizer_destroy(optimizer);
+        dlviz_network_destroy(network);
+    }
+}
+END_TEST
+
 START_TEST(mistakes_are_named) {
     dlviz_network *network;
     ck_ok(dlviz_network_create(&network, 1, (int64_t[]){3}));
@@ -298,6 +341,8 @@ int main(void) {
                             thawed_is_as_never_frozen,
                             optimizers_leave_them_alone,
                             an_optimizer_begins_anew_with_what_is_thawed,
+                            statistics_frozen_for_themselves_stay,
+                            what_is_thawed_has_no_gradients,
                             mistakes_are_named,
                             NULL};
     return run_tests("freeze", tests);

@@ -431,6 +431,40 @@ START_TEST(others_are_not_joined) {
 }
 END_TEST
 
+/* Lists of names that look alike with commas between the names. */
+static const struct {
+    int64_t counts[2];
+    const char *names[2][2];
+} alike[] = {
+    {{1, 2}, {{"a, b"}, {"a", "b"}}},
+    {{2, 2}, {{"a, b", "c"}, {"a", "b, c"}}},
+    {{1, 0}, {{""}, {NULL}}},
+};
+
+static dlviz_status join_alike(dlviz_comm *comm, void *user) {
+    const int *which = user;
+    int64_t rank = dlviz_comm_rank(comm), count = alike[*which].counts[rank];
+    dlviz_tensor *samples = new_tensor(DLVIZ_FLOAT32, 2, (int64_t[]){4, 3});
+    dlviz_tensor *labels = new_tensor(DLVIZ_UINT8, 1, (int64_t[]){4});
+    dlviz_dataset *own, *all;
+    ck_ok(dlviz_dataset_create(&own, samples, labels));
+    if (count > 0) {
+        ck_ok(dlviz_dataset_set_num_classes(own, count));
+        ck_ok(dlviz_dataset_set_class_names(own, count, alike[*which].names[rank]));
+    }
+    ck_fails(dlviz_dataset_join(&all, comm, own), DLVIZ_ERROR_INVALID_ARGUMENT, "classes");
+    dlviz_dataset_destroy(own);
+    dlviz_tensor_destroy(samples);
+    dlviz_tensor_destroy(labels);
+    return DLVIZ_OK;
+}
+
+START_TEST(names_of_classes_are_compared_each) {
+    for (int i = 0; i < (int)(sizeof alike / sizeof *alike); i++)
+        ranks_succeed(2, join_alike, &i);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {same_bits,
                                   same_bits_of_parts,
@@ -439,6 +473,7 @@ int main(void) {
                                   failures_end_all_ranks,
                                   alone_it_is_refused,
                                   others_are_not_joined,
+                                  names_of_classes_are_compared_each,
                                   NULL};
     return run_tests("joined datasets", tests);
 }

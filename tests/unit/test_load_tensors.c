@@ -72,6 +72,18 @@ START_TEST(names_change_by_patterns) {
 }
 END_TEST
 
+/* The pattern goes with what it removes; AddressSanitizer sees whether it is looked at afterwards. */
+START_TEST(a_tensor_is_removed_by_the_name_it_has) {
+    static const char *const names[] = {"a", "b", "*", "c", NULL};
+    dlviz_safetensors *c = contents_of(names);
+    ck_ok(dlviz_safetensors_remove(c, dlviz_safetensors_tensor_name(c, 1)));
+    expect_names(c, "a=0 *=2 c=3");
+    ck_ok(dlviz_safetensors_remove(c, dlviz_safetensors_tensor_name(c, 1)));
+    expect_names(c, "");
+    dlviz_safetensors_destroy(c);
+}
+END_TEST
+
 START_TEST(what_no_tensor_can_be_called_is_refused) {
     static const char *const names[] = {"a.w", "a.b", "b.w", "module.", NULL};
     dlviz_safetensors *c = contents_of(names);
@@ -307,6 +319,7 @@ END_TEST
 int main(void) {
     return run_tests("load tensors", (const TTest *const[]){
                                          names_change_by_patterns,
+                                         a_tensor_is_removed_by_the_name_it_has,
                                          what_no_tensor_can_be_called_is_refused,
                                          sentences_name_as_many_as_they_have_room_for,
                                          renamed_contents_can_be_saved_and_loaded,

@@ -631,6 +631,8 @@ START_TEST(arguments_are_checked) {
     ck_assert_ptr_null(report);
     ck_ok(dlviz_report_create(&later, NULL, 0));
     ck_fails(dlviz_report_add_run(later, "r", &run), DLVIZ_ERROR_STATE, "a page has to be merged");
+    ck_fails(dlviz_report_set_class_names(later, 1, (const char *[]){"a"}), DLVIZ_ERROR_STATE,
+             "a page has to be merged");
     ck_fails(dlviz_report_set_labels(later, labels), DLVIZ_ERROR_STATE, "number of points");
     ck_ok(dlviz_report_create(&report, "a", 6));
     ck_fails(dlviz_report_add_run(report, "", &run), DLVIZ_ERROR_INVALID_ARGUMENT, "empty");

@@ -10,6 +10,12 @@
 /* Without batch norm and dropout, whose results depend on what is in a batch. */
 #define PLAIN_NET "c:conv,out=6,k=3,pad=same r:relu p:pool,k=2 f:flatten fc:linear,out=4"
 
+static void set_weights(process *p, const float weights[45]) {
+    dlviz_tensor *tensor = float_tensor(1, (int64_t[]){45}, weights);
+    ck_ok(dlviz_dataset_set_weights(p->train, tensor));
+    dlviz_tensor_destroy(tensor);
+}
+
 /* A trainer of plain SGD at rate 0.1 over 45 samples, weighted or not. */
 static void begin(process *p, int64_t batch, bool weighted) {
     begin_process(p, PLAIN_NET, PLAIN, false);
@@ -20,9 +26,7 @@ static void begin(process *p, int64_t batch, bool weighted) {
     float weights[45];
     for (int i = 0; i < 45; i++)
         weights[i] = i % 7 == 0 ? 0.0f : 0.25f * (float)(1 + i % 5);
-    dlviz_tensor *tensor = float_tensor(1, (int64_t[]){45}, weights);
-    ck_ok(dlviz_dataset_set_weights(p->train, tensor));
-    dlviz_tensor_destroy(tensor);
+    set_weights(p, weights);
 }
 
 static double apart(const dlviz_network *a, const dlviz_network *b, const char *name) {
@@ -57,6 +61,30 @@ START_TEST(accumulated_batches_are_a_large_one) {
         for (int e = 0; e < 3; e++)
             ck_assert_double_eq_tol(dlviz_trainer_history(many.trainer, e, "train_loss"),
                                     dlviz_trainer_history(one.trainer, e, "train_loss"), 1e-6);
+        end_process(&many);
+        end_process(&one);
+    }
+}
+END_TEST
+
+/* Sums of weights beyond float, and so small that products with them would vanish. */
+START_TEST(accumulated_weights_may_be_of_any_size) {
+    static const float sizes[][2] = {{8e37f, 8e37f},  {1e-37f, 1e-37f}, {1e-30f, 3e30f},
+                                     {3e38f, 1e-40f}, {1e12f, 1e12f},   {1e-40f, 1.0f}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        float weights[45];
+        for (int j = 0; j < 45; j++)
+            weights[j] = sizes[i][j % 2] * (0.25f + 0.25f * (float)(j % 4));
+        process many, one;
+        begin(&many, 4, false);
+        begin(&one, 12, false);
+        set_weights(&many, weights);
+        set_weights(&one, weights);
+        ck_ok(dlviz_trainer_set_accumulation(many.trainer, 3));
+        ck_ok(dlviz_trainer_fit(many.trainer, many.train, 3));
+        ck_ok(dlviz_trainer_fit(one.trainer, one.train, 3));
+        ck_assert_double_lt(apart(many.network, one.network, "c.weight"), 1e-6);
+        ck_assert_double_lt(apart(many.network, one.network, "fc.weight"), 1e-6);
         end_process(&many);
         end_process(&one);
     }
@@ -330,6 +358,7 @@ END_TEST
 
 int main(void) {
     const TTest *const tests[] = {accumulated_batches_are_a_large_one,
+                                  accumulated_weights_may_be_of_any_size,
                                   gradients_are_clipped,
                                   a_norm_that_is_not_finite_ends_it,
                                   averages_are_of_all_steps,

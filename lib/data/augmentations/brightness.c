@@ -22,7 +22,9 @@ static void change(const dlviz_augmentation *augmentation, dlz_random *random,
         picture->values[i] *= factor;
     if (picture->limited)
         for (int64_t i = 0; i < count; i++)
-            picture->values[i] = picture->values[i] > 1 ? 1 : picture->values[i];
+            picture->values[i] = picture->values[i] < 0   ? 0
+                                 : picture->values[i] > 1 ? 1
+                                                          : picture->values[i];
 }
 
 static const dlz_setting settings[] = {
