@@ -108,6 +108,25 @@ START_TEST(the_first_error_is_kept) {
 }
 END_TEST
 
+/* Also where the build failed after the first layers' parameters had been counted. */
+START_TEST(what_could_not_be_built_has_no_parameters) {
+    dlviz_network *network = images(1, 8, 8);
+    ck_ok(dlviz_network_add(network, "some", dlviz_conv2d(4, 3, 1)));
+    ck_ok(dlviz_network_add(network, "many", dlviz_conv2d(1 << 28, 1, 0)));
+    ck_ok(dlviz_network_add(network, "more", dlviz_conv2d(1 << 28, 3, 1)));
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(dlviz_network_num_states(network), 0);
+        ck_assert_int_eq(dlviz_network_num_parameters(network), 0);
+        ck_assert_ptr_null(dlviz_network_state_name(network, 0));
+        ck_fails(dlviz_network_build(network, 1), DLVIZ_ERROR_SHAPE, "'more.weight'");
+    }
+    dlviz_network_destroy(network);
+    ck_assert_int_eq(dlviz_network_num_states(NULL), 0);
+    ck_assert_int_eq(dlviz_network_num_parameters(NULL), 0);
+    ck_assert_ptr_null(dlviz_network_state_name(NULL, 0));
+}
+END_TEST
+
 static bool no_memory;
 
 static void *allocate(size_t size, void *user) {
@@ -642,6 +661,7 @@ int main(void) {
                                   a_shape_that_does_not_fit_is_named,
                                   names_are_checked,
                                   the_first_error_is_kept,
+                                  what_could_not_be_built_has_no_parameters,
                                   the_first_error_is_kept_without_memory,
                                   an_error_is_remembered_whole,
                                   arguments_of_layers_are_checked,
