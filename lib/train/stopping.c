@@ -98,7 +98,7 @@ double dlviz_trainer_early_stopping_threshold(const dlviz_trainer *trainer) {
     return trainer ? trainer->stopping.threshold : NAN;
 }
 int64_t dlviz_trainer_best_epoch(const dlviz_trainer *trainer) {
-    return trainer ? trainer->stopping.best_epoch : -1;
+    return trainer ? trainer->stopping.best_epoch : 0;
 }
 
 dlviz_status dlviz_trainer_restore_best(dlviz_trainer *trainer) {

@@ -563,7 +563,6 @@ START_TEST(of_a_trainer) {
     ck_assert_double_eq(dlviz_trainer_early_stopping_threshold(trainer), 4);
     ck_assert(isnan(dlviz_trainer_clip_norm(NULL)) && isnan(dlviz_trainer_clip_value(NULL)));
     ck_assert(isnan(dlviz_trainer_early_stopping_threshold(NULL)));
-    ck_assert_int_eq(dlviz_trainer_best_epoch(NULL), -1);
     ck_assert_ptr_null(dlviz_trainer_comm(NULL));
     dlviz_trainer_destroy(trainer);
     dlviz_optimizer_destroy(optimizer);
