@@ -86,7 +86,8 @@ void dlz_network_limit_gradients(dlviz_network *network, double limit) {
     network->gradient_scale = 1;
 }
 
-/* They are multiplied when they are used, which saves a pass over them, if a float holds the factor. */
+/* They are multiplied when they are used, which saves a pass over them, if a float holds the
+ * factor. */
 void dlz_network_shorten_gradients(dlviz_network *network, double norm, double largest) {
     double factor = largest / (norm + 1e-6); /* as PyTorch */
     if (factor >= 1)

@@ -174,9 +174,9 @@ void dlz_network_warn_of_data(const dlviz_network *network, const char *who,
 /* The same of a description that no network has yet. */
 void dlz_data_description_compare(const dlz_data_description *known, const char *who,
                                   const dlviz_dataset *dataset);
-/* dlviz_network_describe_data in two parts, for a dataset whose samples fit: what may fail, a copy of the
- * names and a few numbers, to be noted or released; and what cannot, which leaves what is not known
- * alone. */
+/* dlviz_network_describe_data in two parts, for a dataset whose samples fit: what may fail, a copy
+ * of the names and a few numbers, to be noted or released; and what cannot, which leaves what is
+ * not known alone. */
 dlviz_status dlz_data_description_of(const dlviz_dataset *dataset, dlz_data_description *data);
 void dlz_network_note_data(dlviz_network *network, int64_t num_classes, dlz_data_description *data);
 /* Puts one that is known in the place of the network's. Cannot fail. */

@@ -235,9 +235,9 @@ static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset 
     return epochs > 0 ? check_batches(trainer, samples) : DLVIZ_OK;
 }
 
-/* The epoch goes on with the dataset as it now is, also after a failure: batches were trained with it, or
- * the next is to be. But not with what no batch can be trained with, or what could not be read: it stays
- * what it was then, for the user to put back. */
+/* The epoch goes on with the dataset as it now is, also after a failure: batches were trained with
+ * it, or the next is to be. But not with what no batch can be trained with, or what could not be
+ * read: it stays what it was then, for the user to put back. */
 static void keep_mark(dlviz_trainer *trainer, const dlviz_dataset *train, dlviz_status status,
                       int64_t changes) {
     dlz_failure kept;
@@ -287,8 +287,8 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
         return dlz_comm_fail(trainer->comm, dlz_fail_memory("the order of an epoch",
                                                             (uint64_t)samples * sizeof *order));
     trainer->fitting = true;
-    /* What is told of the last step stays, whoever has made it; before the first, the rate is that it is
-     * going to have. */
+    /* What is told of the last step stays, whoever has made it; before the first, the rate is that
+     * it is going to have. */
     const dlviz_trainer_event last = trainer->event;
     trainer->event = (dlviz_trainer_event){.trainer = trainer,
                                            .gradient_norm = last.gradient_norm,

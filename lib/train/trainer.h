@@ -171,8 +171,8 @@ dlviz_status dlz_trainer_require_same(const dlviz_trainer *trainer, const char *
 
 /* Fails when it looks at a figure that will not be there. */
 dlviz_status dlz_stopping_check(const dlviz_trainer *trainer, const char *who);
-/* Looks at the figures of the epoch that is about to be counted, whose row of the history is filled:
- * *value receives that it goes by. What may fail of it, before anything of the epoch's end is done. */
+/* Looks at the figures of the epoch that is about to be counted, whose row of the history is
+ * filled: *value receives the one it goes by. This may fail, before the epoch's end is done. */
 dlviz_status dlz_stopping_look(dlviz_trainer *trainer, double *value);
 /* Counts the epoch. Cannot fail. */
 void dlz_stopping_count(dlviz_trainer *trainer, double value);

@@ -226,8 +226,8 @@ static bool change_set(const dlviz_trainer_event *event, void *user) {
     return true;
 }
 
-/* A network knows the data that it was trained on: no others that a fit was begun with, and those that
- * a callback made. */
+/* A network knows the data that it was trained on: no others that a fit was begun with, and those
+ * that a callback made. */
 START_TEST(what_was_trained_on_is_described) {
     static const char *const first[] = {"a", "b", "c"}, *const second[] = {"x", "y", "z"};
     dlviz_network *network = net_from_text("1x5x5", NET);

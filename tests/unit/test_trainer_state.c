@@ -1,5 +1,5 @@
-/* What a trainer keeps from one call to the next, after failures too, and what it has in common with
- * another trainer of the network. */
+/* What a trainer keeps from one call to the next, after failures too, and what it has in common
+ * with another trainer of the network. */
 #include "network/network.h"
 #include "support/process.h"
 #include "support/ranks.h"
@@ -136,7 +136,7 @@ END_TEST
 
 #define RANKS_NET "f:flatten fc:linear,out=4"
 
-/* What one rank comes to that loses the others, goes on alone, and is to have the run of one process. */
+/* A rank that loses the others goes on alone, and is to have the run of one process. */
 typedef struct lost {
     process alone;
     int failed[3];
@@ -239,8 +239,8 @@ static void assert_same_told(const recorded *a, const recorded *b, int first) {
     assert_same_run(&a->p, &b->p);
 }
 
-/* What is told of the last step is the same in one fit, in two, and in another process, wherever they
- * part; the history too. */
+/* What is told of the last step is the same in one fit, in two, and in another process, wherever
+ * they part; the history too. */
 START_TEST(the_last_step_is_known_to_those_who_go_on) {
     for (int64_t accumulation = 1; accumulation <= 4; accumulation += 3)
         for (int after = 1; after < 2 * BATCHES; after++) {
