@@ -157,7 +157,7 @@ DLVIZ_API dlviz_comm *dlviz_pca_comm(const dlviz_pca *pca);
  *  does not converge), DLVIZ_ERROR_STATE (in use), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED. */
 DLVIZ_CHECKED dlviz_status dlviz_pca_fit(dlviz_pca *pca, const dlviz_tensor *data);
 
-/** dlviz_pca_fit, then dlviz_pca_transform of the same data. */
+/** dlviz_pca_fit and dlviz_pca_transform of the same data; on failure the earlier fit stays. */
 DLVIZ_CHECKED dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tensor *data,
                                                    dlviz_tensor **projected);
 

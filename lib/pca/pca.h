@@ -65,6 +65,10 @@ static inline bool dlz_pca_leads(const dlz_pca_input *input) {
 /* The rows of a tile in passes over the data. */
 #define DLZ_PCA_TILE 512
 
+/* What dlviz_pca_transform gives by this model. */
+dlviz_status dlz_pca_project(const dlz_pca_model *model, bool whiten, const dlviz_tensor *data,
+                             dlviz_tensor **projected);
+
 /* -- Ranks ---------------------------------------------------------------------------------------
  */
 
