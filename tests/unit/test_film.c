@@ -109,6 +109,78 @@ static void expect_same_shape_of(const dlviz_tensor *a, const dlviz_tensor *b) {
         }
 }
 
+/* Turns what lies behind the rotation about the line: by an angle, and mirrored or not. In the plane the line itself can
+ * only be mirrored about. */
+static double trace_behind(int e, const double *rotation, const double *line, double angle,
+                           bool mirrored) {
+    double trace = 0, one[3] = {0}, other[3] = {0};
+    /* Two directions, or in the plane one, across the line. */
+    if (e == 2) {
+        one[0] = -line[1];
+        one[1] = line[0];
+    } else {
+        double length = hypot(line[0], line[1]);
+        one[0] = -line[1] / length;
+        one[1] = line[0] / length;
+        other[0] = -line[2] * one[1];
+        other[1] = line[2] * one[0];
+        other[2] = line[0] * one[1] - line[1] * one[0];
+    }
+    for (int i = 0; i < e; i++) {
+        double along = 0, a = 0, b = 0;
+        for (int c = 0; c < e; c++) {
+            along += rotation[i * e + c] * line[c];
+            a += rotation[i * e + c] * one[c];
+            b += rotation[i * e + c] * other[c];
+        }
+        double turned_a = e == 2 ? a : cos(angle) * a - sin(angle) * b;
+        double turned_b = e == 2 ? 0 : sin(angle) * a + cos(angle) * b;
+        turned_a = mirrored ? -turned_a : turned_a;
+        trace += along * line[i] + turned_a * one[i] + turned_b * other[i];
+    }
+    return trace;
+}
+
+/* A reference on a line leaves it open how to turn about that line, whether or not its floats lie on it exactly. The
+ * map's points are one on each axis to both sides, so that where they go to tells the rotation. */
+START_TEST(a_line_turns_no_more_than_it_must) {
+    for (int e = 2; e <= 3; e++)
+        for (uint64_t seed = 0; seed < 200; seed++) {
+            dlz_random random = dlz_random_start(seed, 11);
+            dlviz_tensor *map = matrix(2 * e, e, NULL), *reference = matrix(2 * e, e, NULL);
+            dlviz_tensor *aligned;
+            double line[3] = {1, 1, 1}, length = 0, rotation[9], trace = 0;
+            for (int c = 0; c < e; c++) {
+                line[c] = seed % 2 ? dlz_random_normal(&random) : c == 0 || seed % 4 ? 1 : -1;
+                length += line[c] * line[c];
+            }
+            for (int c = 0; c < e; c++)
+                line[c] /= sqrt(length);
+            for (int i = 0; i < 2 * e; i++) {
+                double place = dlz_random_normal(&random);
+                dlviz_tensor_float(map)[i * e + i / 2] = i % 2 ? -1.0f : 1.0f;
+                for (int c = 0; c < e; c++)
+                    dlviz_tensor_float(reference)[i * e + c] = (float)(place * line[c]);
+            }
+            ck_ok(dlviz_align(map, reference, &aligned));
+            for (int i = 0; i < e * e; i++) {
+                const float *to = dlviz_tensor_const_float(aligned) + i / e * 2 * e + i % e;
+                rotation[i] = ((double)to[0] - (double)to[e]) / 2;
+                trace += i / e == i % e ? rotation[i] : 0;
+            }
+            for (int step = 0; step < (e == 2 ? 1 : 90); step++)
+                for (int mirrored = 0; mirrored < 2; mirrored++) {
+                    double other = trace_behind(e, rotation, line, step * 0.07, mirrored);
+                    ck_assert_msg(other <= trace + 2e-6, "%d dimensions, seed %d: %g, and %g", e,
+                                  (int)seed, trace, other);
+                }
+            dlviz_tensor_destroy(map);
+            dlviz_tensor_destroy(reference);
+            dlviz_tensor_destroy(aligned);
+        }
+}
+END_TEST
+
 /* Points at one place, on a line, or one point alone: distances stay, and nothing is NaN. */
 START_TEST(flat_maps_are_aligned) {
     for (int64_t e = 1; e <= 3; e++)
@@ -773,6 +845,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {what_was_turned_is_turned_back,
                                   no_other_turning_is_nearer,
+                                  a_line_turns_no_more_than_it_must,
                                   flat_maps_are_aligned,
                                   alignments_that_are_refused,
                                   epochs_of_a_film,
