@@ -570,6 +570,36 @@ START_TEST(tiny_features_have_the_maps_of_others) {
 }
 END_TEST
 
+/* Few points, whose start early exaggeration loses: where nothing was learned nothing moves, however
+ * short the later frames' exaggeration is, which is a quarter of their iterations. */
+START_TEST(what_stays_the_same_stays_in_its_place) {
+    enum { n = 60 };
+    dlviz_tensor *features = random_map(n, 5, 3);
+    for (int64_t later = 180; later <= 220; later += 10) {
+        dlviz_film *film;
+        dlviz_tsne *tsne;
+        ck_ok(dlviz_film_create(&film));
+        ck_ok(dlviz_tsne_create(&tsne));
+        ck_ok(dlviz_film_set_num_later_iterations(film, later));
+        for (int64_t epoch = 0; epoch < 3; epoch++)
+            ck_ok(dlviz_film_add(film, epoch, features, NULL));
+        ck_ok(dlviz_film_fit(film, tsne));
+        const dlviz_tensor *last = dlviz_film_tsne_map(film, 2);
+        double squares = 0;
+        for (int64_t i = 0; i < 2 * n; i++)
+            squares += pow((double)dlviz_tensor_const_float(last)[i], 2);
+        for (int64_t i = 0; i < 2; i++) {
+            double moved = sqrt(distance_of(dlviz_film_tsne_map(film, i), last) / squares);
+            ck_assert_msg(moved < 0.1, "%d iterations, frame %d: moved by %g", (int)later, (int)i,
+                          moved);
+        }
+        dlviz_tsne_destroy(tsne);
+        dlviz_film_destroy(film);
+    }
+    dlviz_tensor_destroy(features);
+}
+END_TEST
+
 /* -- On a page -----------------------------------------------------------------------------------
  */
 
@@ -784,6 +814,7 @@ int main(void) {
                                   files_that_do_not_fit_together,
                                   constant_features_have_maps,
                                   tiny_features_have_the_maps_of_others,
+                                  what_stays_the_same_stays_in_its_place,
                                   films_become_frames_of_a_page,
                                   films_that_fit_no_page_change_nothing,
                                   memory_may_lack_for_a_page,
