@@ -215,7 +215,9 @@ DLVIZ_API dlviz_comm *dlviz_tsne_comm(const dlviz_tsne *tsne);
 
 /** Maps points.
  *  @param points  n x d float32, 1 <= n < 2^31 - 64, values from -l to l with l = 4.6e18 / sqrt(d);
- *                 not kept (a copy is, for transform). Their unit does not matter
+ *                 not kept (a copy is, for transform). Their unit does not matter. Differences of
+ *                 less than 1e-31 of the largest value, and angles of less than 1e-19, may be taken
+ *                 for none
  *  @param map     receives n x dimensions float32, the caller's to destroy
  *  The 3 x perplexity nearest neighbors are exact up to 150,000 points; beyond, the search goes as
  *  far as it has to in order to find 99 in 100 of those of a sample of 256 points. Points that
