@@ -219,10 +219,11 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_write_memory(const dlviz_figure *figure,
 /* ---- Settings of every figure ------------------------------------------------------------------
  * Text may be NULL or "" for none; it is otherwise valid UTF-8 of at most 4095 bytes without
  * control characters (U+0001 to U+001F, U+007F to U+009F) but newlines. A box stands for what no
- * font has, and for what is no character (as U+FFFE). Each setter returns DLVIZ_ERROR_INVALID_ARGUMENT or
- * DLVIZ_ERROR_OUT_OF_MEMORY and then leaves the figure as it was; each names the figure it cannot
- * be used for, of which its getter gives 0, false or NULL. Text that a getter gives belongs to the
- * figure until it is set again, and is NULL where there is none. */
+ * font has, and for what is no character, as U+FFFE is none. Each setter returns
+ * DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY and then leaves the figure as it was;
+ * each names the figure it cannot be used for, of which its getter gives 0, false or NULL. Text
+ * that a getter gives belongs to the figure until it is set again, and is NULL where there is
+ * none. */
 
 /** A line above the figure. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_title(dlviz_figure *figure, const char *title);
