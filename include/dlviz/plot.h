@@ -125,9 +125,10 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_create_curves(dlviz_figure **out);
  *                     Curves of one name have one color throughout the figure.
  *  @param num_points  1 or more
  *  @param x           finite numbers, or NULL for 1, 2, …, num_points
- *  @param y           those that are not finite leave a gap, as do those <= 0 on a logarithmic axis.
- *                     Axes show numbers up to 1e300, and differences, or on a logarithmic axis
- *                     numbers, down to 1e-290; what lies beyond is drawn at the border
+ *  @param y           those that are not finite leave a gap, as do those <= 0 on a logarithmic
+ *                     axis. Axes show numbers up to 1e300, and differences, or on a
+ *                     logarithmic axis numbers, down to 1e-290; what lies beyond is drawn at
+ *                     the border
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (also for a figure that does not show curves),
  *  DLVIZ_ERROR_NUMERIC (x not finite) or DLVIZ_ERROR_OUT_OF_MEMORY; the figure is then as
  *  before. */
