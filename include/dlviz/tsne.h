@@ -87,8 +87,8 @@ DLVIZ_CHECKED dlviz_status dlviz_tsne_set_num_iterations(dlviz_tsne *tsne, int64
 DLVIZ_API int64_t dlviz_tsne_num_iterations(const dlviz_tsne *tsne);
 /** Attraction is multiplied by `factor` (above 0, up to 1e6) for the first `num_iterations`, 0 or
  *  more. Where that draws all points together into one, as with few points, whose neighbors are
- *  most of the others, it ends there, which is looked at every 50 iterations and when it would end
- *  anyway, and the descent begins anew from the start without it. */
+ *  most of the others, it ends sooner, and the descent begins anew from the start without it; that
+ *  is looked at every 50 iterations, and before it ends, or the fit. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_set_early_exaggeration(dlviz_tsne *tsne, double factor,
                                                              int64_t num_iterations);
 DLVIZ_API void dlviz_tsne_early_exaggeration(const dlviz_tsne *tsne, double *factor,
