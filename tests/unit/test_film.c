@@ -642,6 +642,72 @@ START_TEST(tiny_features_have_the_maps_of_others) {
 }
 END_TEST
 
+/* Few points, whose start early exaggeration loses: where nothing was learned nothing moves, however
+ * short the later frames' exaggeration is, which is a quarter of their iterations. */
+START_TEST(what_stays_the_same_stays_in_its_place) {
+    enum { n = 60 };
+    dlviz_tensor *features = random_map(n, 5, 3);
+    for (int64_t later = 180; later <= 220; later += 10) {
+        dlviz_film *film;
+        dlviz_tsne *tsne;
+        ck_ok(dlviz_film_create(&film));
+        ck_ok(dlviz_tsne_create(&tsne));
+        ck_ok(dlviz_film_set_num_later_iterations(film, later));
+        for (int64_t epoch = 0; epoch < 3; epoch++)
+            ck_ok(dlviz_film_add(film, epoch, features, NULL));
+        ck_ok(dlviz_film_fit(film, tsne));
+        const dlviz_tensor *last = dlviz_film_tsne_map(film, 2);
+        double squares = 0;
+        for (int64_t i = 0; i < 2 * n; i++)
+            squares += pow((double)dlviz_tensor_const_float(last)[i], 2);
+        for (int64_t i = 0; i < 2; i++) {
+            double moved = sqrt(distance_of(dlviz_film_tsne_map(film, i), last) / squares);
+            ck_assert_msg(moved < 0.1, "%d iterations, frame %d: moved by %g", (int)later, (int)i,
+                          moved);
+        }
+        dlviz_tsne_destroy(tsne);
+        dlviz_film_destroy(film);
+    }
+    dlviz_tensor_destroy(features);
+}
+END_TEST
+
+/* Of any size that float32 holds, and as small beside what all have in common. Without iterations the
+ * divergence hangs on what the maps are made of alone. */
+START_TEST(features_of_any_size_have_maps) {
+    dlviz_tsne *tsne = quick_tsne();
+    dlviz_tensor *usual = random_map(N, 3, 4), *features = matrix(N, 4, NULL);
+    const double commons[] = {0, 1, 1e-8, 3e38, 0, 1e30, 0, 0, -1};
+    const double units[] = {1, 1e-21, 1e-29, 1e17, 1e18, 1e19, 1e37, 1e-44, 1e-44};
+    double wanted = NAN;
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 0));
+    for (size_t k = 0; k < sizeof units / sizeof *units; k++) {
+        for (int64_t i = 0; i < N * 4; i++)
+            dlviz_tensor_float(features)[i] =
+                (float)(i % 4 == 0
+                            ? commons[k]
+                            : units[k] * (double)dlviz_tensor_float(usual)[i / 4 * 3 + i % 4 - 1]);
+        dlviz_film *film;
+        ck_ok(dlviz_film_create(&film));
+        for (int64_t epoch = 0; epoch < 2; epoch++)
+            ck_ok(dlviz_film_add(film, epoch, features, NULL));
+        ck_ok(dlviz_film_fit(film, tsne));
+        check_map(dlviz_film_pca_map(film, 0), N, 2);
+        check_map(dlviz_film_tsne_map(film, 1), N, 2);
+        double divergence = dlviz_film_kl_divergence(film, 0);
+        wanted = k == 0 ? divergence : wanted;
+        /* Denormal numbers have two digits. */
+        double tolerance = units[k] > 1e-40 ? 1e-3 : 0.1;
+        ck_assert_msg(fabs(divergence - wanted) < tolerance * wanted,
+                      "%g by %g: KL %g instead of %g", commons[k], units[k], divergence, wanted);
+        dlviz_film_destroy(film);
+    }
+    dlviz_tensor_destroy(features);
+    dlviz_tensor_destroy(usual);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
 /* -- On a page -----------------------------------------------------------------------------------
  */
 
@@ -857,6 +923,8 @@ int main(void) {
                                   files_that_do_not_fit_together,
                                   constant_features_have_maps,
                                   tiny_features_have_the_maps_of_others,
+                                  features_of_any_size_have_maps,
+                                  what_stays_the_same_stays_in_its_place,
                                   films_become_frames_of_a_page,
                                   films_that_fit_no_page_change_nothing,
                                   memory_may_lack_for_a_page,
