@@ -25,17 +25,27 @@ static double mean_of(const float *values, int64_t count) {
     return (sum + sums[0] + sums[1] + sums[2] + sums[3]) / (double)count;
 }
 
+/* In quarters, for a deviation may be beyond float32 where the numbers are not, before and after. */
+static void change_freely(float *values, int64_t count, float mean, float factor) {
+    float quarter = 0.25f * mean;
+    for (int64_t i = 0; i < count; i++)
+        values[i] = 4 * (quarter + factor * (0.25f * values[i] - quarter));
+}
+
 static void change(const dlviz_augmentation *augmentation, dlz_random *random,
                    const dlz_picture *picture) {
     double amount = ((const random_contrast *)augmentation)->amount;
     float factor = (float)dlz_random_between(random, fmax(0, 1 - amount), 1 + amount);
     int64_t count = picture->channels * picture->height * picture->width;
     float mean = (float)mean_of(picture->values, count), *values = picture->values;
+    if (!picture->limited) {
+        change_freely(values, count, mean, factor);
+        return;
+    }
     for (int64_t i = 0; i < count; i++)
         values[i] = mean + factor * (values[i] - mean);
-    if (picture->limited)
-        for (int64_t i = 0; i < count; i++)
-            values[i] = values[i] < 0 ? 0 : values[i] > 1 ? 1 : values[i];
+    for (int64_t i = 0; i < count; i++)
+        values[i] = values[i] < 0 ? 0 : values[i] > 1 ? 1 : values[i];
 }
 
 static const dlz_setting settings[] = {
