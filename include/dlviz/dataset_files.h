@@ -271,7 +271,8 @@ DLVIZ_API const char *dlviz_csv_reader_class_name(const dlviz_csv_reader *reader
  *  delimiters and line breaks are text and two quotes are one; spaces around a field do not count;
  *  lines end in LF, CR LF or CR; UTF-8, with or without a byte order mark; blank lines at the end
  *  are left out; up to 2^20 columns. Numbers are decimal with a point, in any locale, with or
- *  without an exponent, and become the nearest float32.
+ *  without an exponent, and become the nearest float32. What rounding may lose is judged as if they
+ *  were float64, or int64 in columns of whole numbers of which some are beyond 10^12.
  *
  *  Labels: where the column holds whole numbers, classes are these in ascending order, and they are
  *  the labels themselves where they are 0 … C-1; otherwise, and where they are words (sorted by
