@@ -215,9 +215,10 @@ DLVIZ_API char dlviz_csv_reader_delimiter(const dlviz_csv_reader *reader);
 
 /** Sets whether the first row names the columns. By default it does when it has one of the names
  *  that the reader was told, or when one of its fields is no number while those below in its column
- *  are, or are missing (20 rows are looked at). Beside numbers, a field that begins as one does
- *  ("12a") is a mistyped number and no name. A first row of nothing but 0, 1, 2, …, as pandas
- *  numbers columns, may be either: reading then fails until this is set.
+ *  are, or are missing (20 rows are looked at). What stands for no number ("NaN", "None", "-inf",
+ *  "#N/A") is no name, and beside numbers neither is a field that begins as one does, or as one
+ *  behind a sign, space or currency ("12a", "$5"): it is a mistyped number. A first row of nothing
+ *  but 0, 1, 2, …, as pandas numbers columns, may be either: reading then fails until this is set.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT. */
 DLVIZ_CHECKED dlviz_status dlviz_csv_reader_set_header(dlviz_csv_reader *reader,
                                                        dlviz_csv_header header);

@@ -51,6 +51,8 @@ dlz_csv_step dlz_csv_next(const dlz_csv_text *text, const char **at, dlz_csv_fie
 int64_t dlz_csv_line(const dlz_csv_text *text, const char *place);
 /* Whether a field stands for one that is missing. */
 bool dlz_csv_is_missing(const dlz_csv_field *field);
+/* Whether it is a number but for a decimal comma, as "1,5" is. */
+bool dlz_csv_has_decimal_comma(const dlz_csv_field *field);
 /* Copies what it says, with quotes written once, to a block of its length + 1. Returns the length. */
 size_t dlz_csv_copy(const dlz_csv_field *field, char *to);
 static inline bool dlz_csv_number(const dlz_csv_field *field, double *number) {

@@ -154,20 +154,6 @@ static void read_tile(void *context, int64_t tile, int worker) {
         }
 }
 
-/* "1,5" and the like. */
-static bool has_decimal_comma(const dlz_csv_field *field) {
-    char copy[40];
-    double number;
-    size_t size = (size_t)(field->end - field->start);
-    char *comma = memchr(field->start, ',', size) && size < sizeof copy
-                      ? memchr(memcpy(copy, field->start, size), ',', size)
-                      : NULL;
-    if (!comma)
-        return false;
-    *comma = '.';
-    return dlz_read_number(copy, size, &number);
-}
-
 static dlviz_status report(const dlz_csv_table *table, const sight *s) {
     switch (s->problem) {
     case MISSING:
@@ -178,7 +164,7 @@ static dlviz_status report(const dlz_csv_table *table, const sight *s) {
                                "is beyond the range of float32");
     default:
         return dlz_csv_fail_at(table, DLVIZ_ERROR_FORMAT, s->column, &s->field,
-                               has_decimal_comma(&s->field)
+                               dlz_csv_has_decimal_comma(&s->field)
                                    ? "is no number: a decimal point is needed, and no comma"
                                    : "is no number");
     }
