@@ -347,7 +347,8 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_read_cifar100(dlviz_dataset **out, cons
 /* -- NumPy archives ---------------------------------------------------------------------------- */
 
 /** Makes a dataset of arrays of an .npz file, as dlviz_npz_read reads them (npz.h).
- *  @param samples_name  an array as for dlviz_dataset_create: uint8, or real numbers
+ *  @param samples_name  an array as for dlviz_dataset_create: uint8, real numbers, or truth
+ *                       values (bool), which become float32: 0 and 1
  *  @param targets_name  an array as for dlviz_dataset_set_targets, or NULL. Integers are labels,
  *                       also where they are n x 1, as Keras keeps them; real numbers are targets.
  *  Returns as dlviz_npz_open, dlviz_npz_read and dlviz_dataset_create. */

@@ -101,7 +101,8 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_resize(const dlviz_tensor *images, int64
 
 /** Reads a NumPy .npy file: format versions 1 to 3, C or Fortran order, either byte order, up to
  *  DLVIZ_MAX_DIMS dimensions. float32, uint8 and int64 are read as they are; float16 becomes
- *  float32, bool becomes uint8, other integers become int64. float64 is rounded to float32.
+ *  float32, bool becomes uint8 of 0 and 1 (as the samples of a dataset these would be 1/255 of what
+ *  they are: convert them to float32), other integers become int64. float64 is rounded to float32.
  *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when the header breaks a rule or the file is shorter
  *  or longer than it says; DLVIZ_ERROR_UNSUPPORTED for any other dtype; DLVIZ_ERROR_OUT_OF_MEMORY;
  *  and DLVIZ_ERROR_NUMERIC
