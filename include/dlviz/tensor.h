@@ -151,9 +151,9 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_read_npy_shifted_memory(dlviz_tensor **o
 DLVIZ_CHECKED dlviz_status dlviz_tensor_map_npy(dlviz_tensor **out, const char *path);
 
 /** Writes a .npy file (version 1.0, C order, little-endian) under a temporary name beside `path`
- *  and then renames it, so that an earlier file survives a failure. Of
- *  arrays without elements NumPy reads those whose other sizes, multiplied, would fit its memory;
- *  dlviz_tensor_read_npy reads all. Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_IO. */
+ *  and then renames it, so that an earlier file survives a failure. Of arrays without elements
+ *  NumPy reads those whose other sizes, multiplied, would fit its memory; dlviz_tensor_read_npy
+ *  reads all. Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_IO. */
 DLVIZ_CHECKED dlviz_status dlviz_tensor_write_npy(const dlviz_tensor *tensor, const char *path);
 /** Writes the same bytes to memory.
  *  @param bytes  receives them, NULL on failure; free them with dlviz_free
