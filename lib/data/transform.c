@@ -5,7 +5,8 @@
 
 /* A row of blended source pixels lies on the stack; wider images are done in parts. */
 enum { ROW_ROOM = 2048 };
-/* What is less such a mean, or a smaller one, is within float32: beside its largest the mean is lost. */
+/* A number less such a mean, or a smaller one, is within float32: beside its largest the mean is
+ * lost. */
 #define NEAR_MEAN 0x1p100f
 
 void dlz_transform_init(dlz_transform *transform, dlviz_dtype dtype, int ndim,
@@ -140,17 +141,9 @@ static void blend_bytes(const uint8_t *a, const uint8_t *b, float weight, int64_
     }
 }
 
-/* Half of what it should be, so that no difference is beyond float32. */
 static void blend_floats(const float *a, const float *b, float weight, int64_t count, float *out) {
-    for (int64_t i = 0; i < count; i++) {
-        float low = 0.5f * a[i];
-        out[i] = low + weight * (0.5f * b[i] - low);
-    }
-}
-
-static void double_floats(float *values, int64_t count) {
     for (int64_t i = 0; i < count; i++)
-        values[i] *= 2;
+        out[i] = a[i] + weight * (b[i] - a[i]);
 }
 
 /* The output columns from `first` on whose source pixels, from `base` on, fit the row. */
@@ -163,8 +156,7 @@ static int64_t part_end(const dlz_axis *columns, int64_t first, int64_t base) {
     return end;
 }
 
-/* One row of output: rows are blended first, which runs along memory, then columns. Of floats it is
- * the half. */
+/* One row of output: rows are blended first, which runs along memory, then columns. */
 static void resize_row(const dlz_transform *t, const void *plane, int64_t y, float *out) {
     const dlz_axis *rows = &t->rows, *columns = &t->columns;
     int64_t low = rows->low ? rows->low[y] : y, high = rows->low ? rows->high[y] : y;
@@ -225,11 +217,8 @@ static void load_channel(const dlz_transform *t, const void *sample, int64_t cha
     const void *plane =
         (const char *)sample + (size_t)(channel * stored) * dlviz_dtype_size(t->dtype);
     if (t->rows.low || t->columns.low)
-        for (int64_t y = 0; y < t->rows.to; y++) {
+        for (int64_t y = 0; y < t->rows.to; y++)
             resize_row(t, plane, y, to + y * t->columns.to);
-            if (t->dtype == DLVIZ_FLOAT32)
-                double_floats(to + y * t->columns.to, t->columns.to);
-        }
     else if (t->dtype == DLVIZ_UINT8)
         scale_bytes(plane, stored, to);
     else

@@ -416,31 +416,35 @@ START_TEST(moved_images_of_far_numbers_are_right) {
 }
 END_TEST
 
-/* Resized one way, the other, and both, then about a mean that is far from 0. */
-START_TEST(resized_images_of_far_numbers_are_right) {
-    static const int64_t sizes[][2] = {{HEIGHT, WIDTH}, {5, WIDTH}, {HEIGHT, 7}, {5, 7}};
-    for (int k = 0; k < 4; k++) {
-        int64_t height = sizes[k][0], width = sizes[k][1];
-        dlviz_dataset *set = make_far_images(height, width);
-        dlviz_tensor *before = plain(set);
-        ck_ok(dlviz_dataset_set_image_size(set, HEIGHT, WIDTH));
-        ck_ok(dlviz_dataset_set_normalization(set, -2e38f, 0.5e38f));
-        dlviz_tensor *after = plain(set);
-        for (int64_t i = 0; i < N * CHANNELS * PIXELS; i++) {
-            double y = ((double)(i % PIXELS / WIDTH) + 0.5) * (double)height / HEIGHT - 0.5;
-            double x = ((double)(i % WIDTH) + 0.5) * (double)width / WIDTH - 0.5;
-            double value = bilinear(dlviz_tensor_const_float(before) + i / PIXELS * height * width,
-                                    height, width, fmin(fmax(x, 0), (double)width - 1),
-                                    fmin(fmax(y, 0), (double)height - 1), 0);
-            double wanted = (value + 2e38) / 0.5e38;
-            ck_assert_msg(fabs((double)dlviz_tensor_const_float(after)[i] - wanted) <= 1e-5,
-                          "number %d: %.9g, not %.9g", (int)i,
-                          (double)dlviz_tensor_const_float(after)[i], wanted);
-        }
-        dlviz_tensor_destroy(before);
-        dlviz_tensor_destroy(after);
-        dlviz_dataset_destroy(set);
+/* All by one mean that is far from 0, or each by its own. */
+START_TEST(normalized_far_numbers_are_right) {
+    float means[FAR], deviations[FAR];
+    for (int j = 0; j < FAR; j++) {
+        means[j] = j % 2 ? 2.5e38f : -3e38f;
+        deviations[j] = j % 3 ? 1e38f : 3e38f;
     }
+    dlviz_tensor *samples, *all;
+    float values[FAR * FAR];
+    for (int i = 0; i < FAR * FAR; i++)
+        values[i] = far_numbers[(i % FAR + i / FAR) % FAR];
+    ck_ok(dlviz_tensor_from_data(&samples, DLVIZ_FLOAT32, 2, (int64_t[]){FAR, FAR}, values));
+    dlviz_dataset *set;
+    ck_ok(dlviz_dataset_create(&set, samples, NULL));
+    for (int own = 0; own < 2; own++) {
+        if (own)
+            ck_ok(dlviz_dataset_set_channel_normalization(set, FAR, means, deviations));
+        else
+            ck_ok(dlviz_dataset_set_normalization(set, means[0], deviations[0]));
+        all = plain(set);
+        for (int i = 0; i < FAR * FAR; i++) {
+            int j = own ? i % FAR : 0;
+            double wanted = ((double)values[i] - (double)means[j]) / (double)deviations[j];
+            ck_assert_double_eq_tol((double)dlviz_tensor_float(all)[i], wanted, 1e-6);
+        }
+        dlviz_tensor_destroy(all);
+    }
+    dlviz_tensor_destroy(samples);
+    dlviz_dataset_destroy(set);
 }
 END_TEST
 
@@ -696,7 +700,7 @@ int main(void) {
             affine_maps_are_those_of_the_formula, geometry_composes, whole_pixels_are_copied,
             values_change_as_they_should, mixtures_are_of_two_samples,
             mixtures_of_far_numbers_are_right, moved_images_of_far_numbers_are_right,
-            resized_images_of_far_numbers_are_right, contrast_of_far_numbers_is_right,
+            normalized_far_numbers_are_right, contrast_of_far_numbers_is_right,
             draws_have_their_distributions, noise_is_normal, shares_are_of_the_beta_distribution,
             probabilities_are_kept, threads_and_order_change_nothing, extremes_are_harmless, NULL});
 }
