@@ -54,7 +54,8 @@ static void keep_exact(dlz_csv_table *table, const dlz_csv_column *column) {
     }
 }
 
-/* Reads the columns that are marked from the text: unmarks those with anything else, or keeps them. */
+/* Reads the columns that are marked from the text: unmarks those with anything else, or keeps
+ * them. */
 static void walk(dlz_csv_table *table, bool keep) {
     const char *at = table->rows;
     for (int64_t row = 0; row < table->num_rows; row++)

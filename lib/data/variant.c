@@ -83,7 +83,8 @@ static void mix(double share, int64_t count, const float *partner, float *own) {
         own[i] += twice * (0.5f * partner[i] - 0.5f * own[i]);
 }
 
-/* The same of what comes from bytes, whose differences are within float32 whatever augmentations do. */
+/* The same of what comes from bytes, whose differences are within float32 whatever augmentations
+ * do. */
 static void mix_bytes(double share, int64_t count, const float *partner, float *own) {
     float part = (float)(1 - share);
     for (int64_t i = 0; i < count; i++)

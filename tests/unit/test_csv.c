@@ -131,8 +131,8 @@ START_TEST(a_header_is_found_out_or_set) {
 }
 END_TEST
 
-/* What says that there is no number names no column: whatever stands beside or below, a first row that
- * has it, and no names, is data. */
+/* What says that there is no number names no column: whatever stands beside or below, a first row
+ * that has it, and no names, is data. */
 START_TEST(a_first_row_of_what_is_no_number_is_not_left_out) {
     static const char *const words[] = {
         "inf",      "Inf",     "INF",   "-inf",   "+inf", "Infinity", "-Infinity",
