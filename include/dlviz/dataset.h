@@ -139,7 +139,9 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_set_normalization(dlviz_dataset *datase
                                                            float deviation);
 
 /** As dlviz_dataset_set_normalization, with a mean and a deviation for each channel, or for each
- *  component of a vector.
+ *  component of a vector. A deviation of 0, which dlviz_dataset_measure gives where nothing varies,
+ *  becomes 1: from such a channel the mean is subtracted alone, as by scikit-learn's
+ *  StandardScaler.
  *  @param num_channels  the number of channels or components */
 DLVIZ_CHECKED dlviz_status dlviz_dataset_set_channel_normalization(dlviz_dataset *dataset,
                                                                    int64_t num_channels,

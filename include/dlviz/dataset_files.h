@@ -215,9 +215,10 @@ DLVIZ_API char dlviz_csv_reader_delimiter(const dlviz_csv_reader *reader);
 
 /** Sets whether the first row names the columns. By default it does when it has one of the names
  *  that the reader was told, or when one of its fields is no number while those below in its column
- *  are, or are missing (20 rows are looked at). Beside numbers, a field that begins as one does
- *  ("12a") is a mistyped number and no name. A first row of nothing but 0, 1, 2, …, as pandas
- *  numbers columns, may be either: reading then fails until this is set.
+ *  are, or are missing (20 rows are looked at). What stands for no number ("NaN", "None", "-inf",
+ *  "#N/A") is no name, and beside numbers neither is a field that begins as one does, or as one
+ *  behind a sign, space or currency ("12a", "$5"): it is a mistyped number. A first row of nothing
+ *  but 0, 1, 2, …, as pandas numbers columns, may be either: reading then fails until this is set.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT. */
 DLVIZ_CHECKED dlviz_status dlviz_csv_reader_set_header(dlviz_csv_reader *reader,
                                                        dlviz_csv_header header);
@@ -271,7 +272,8 @@ DLVIZ_API const char *dlviz_csv_reader_class_name(const dlviz_csv_reader *reader
  *  delimiters and line breaks are text and two quotes are one; spaces around a field do not count;
  *  lines end in LF, CR LF or CR; UTF-8, with or without a byte order mark; blank lines at the end
  *  are left out; up to 2^20 columns. Numbers are decimal with a point, in any locale, with or
- *  without an exponent, and become the nearest float32.
+ *  without an exponent, and become the nearest float32. What rounding may lose is judged as if they
+ *  were float64, or int64 in columns of whole numbers of which some are beyond 10^12.
  *
  *  Labels: where the column holds whole numbers, classes are these in ascending order, and they are
  *  the labels themselves where they are 0 … C-1; otherwise, and where they are words (sorted by
@@ -345,7 +347,8 @@ DLVIZ_CHECKED dlviz_status dlviz_dataset_read_cifar100(dlviz_dataset **out, cons
 /* -- NumPy archives ---------------------------------------------------------------------------- */
 
 /** Makes a dataset of arrays of an .npz file, as dlviz_npz_read reads them (npz.h).
- *  @param samples_name  an array as for dlviz_dataset_create: uint8, or real numbers
+ *  @param samples_name  an array as for dlviz_dataset_create: uint8, real numbers, or truth
+ *                       values (bool), which become float32: 0 and 1
  *  @param targets_name  an array as for dlviz_dataset_set_targets, or NULL. Integers are labels,
  *                       also where they are n x 1, as Keras keeps them; real numbers are targets.
  *  Returns as dlviz_npz_open, dlviz_npz_read and dlviz_dataset_create. */

@@ -58,8 +58,9 @@ DLVIZ_API bool dlviz_film_wants(int64_t epoch, int64_t num_epochs);
  *                   (dlviz_trainer_event_epoch + 1). Later than those of all frames, or that of one
  *                   of them
  *  @param features  n x d float32, finite, the same n >= 2 for all frames, in the same order; not
- *                   kept. They may be constant, as those of a network that has died are; where
- *                   all are below 1e-9, they are multiplied by a power of two
+ *                   kept. They may be constant, as those of a network that has died are; where all
+ *                   are below 1e-9, or float32 does not hold their squares or those of their
+ *                   differences from each other, they are multiplied by a power of two
  *  @param outputs   n x C float32, finite, the same C for all frames that have any; copied. NULL:
  *                   none
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC, DLVIZ_ERROR_STATE

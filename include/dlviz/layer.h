@@ -118,7 +118,9 @@ DLVIZ_API bool dlviz_conv_transpose2d_bias(const dlviz_layer *layer);
  *  2015, y = (x − mean) / √(var + eps) · weight + bias. Training uses the batch's mean and biased
  *  variance and updates `running_mean`, `running_var` (unbiased) and `num_batches_tracked`;
  *  evaluation uses the running ones. eps is 1e-5, momentum 0.1, weight starts at 1 and bias at
- *  0. */
+ *  0. It is computed as x·scale + shift in float32, as by PyTorch on a CPU: where a channel's mean
+ *  is many times its deviation, y is off by up to 6e-8·|mean|/deviation. Normalize such inputs:
+ *  dlviz_dataset_set_channel_normalization. */
 DLVIZ_API dlviz_layer *dlviz_batchnorm(void);
 /** Added to the variance inside the root; 1e-60 to 1e30. */
 DLVIZ_API dlviz_status dlviz_batchnorm_set_eps(dlviz_layer *layer, double eps);

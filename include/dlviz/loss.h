@@ -51,7 +51,7 @@ DLVIZ_API double dlviz_cross_entropy_label_smoothing(const dlviz_loss *loss);
 /** How much each class counts: a sample's weight is multiplied by that of its label, also in the
  *  sum by which the batch's loss is divided.
  *  @param num_weights  as many as the network has outputs; 0 for none, the default
- *  @param weights      numbers, finite and 0 or more, copied */
+ *  @param weights      numbers, each 0 or from 1e-100 to 1e100, copied */
 DLVIZ_API dlviz_status dlviz_cross_entropy_set_class_weights(dlviz_loss *loss, int64_t num_weights,
                                                              const double *weights);
 DLVIZ_API int64_t dlviz_cross_entropy_num_class_weights(const dlviz_loss *loss);
@@ -88,7 +88,7 @@ DLVIZ_API double dlviz_huber_delta(const dlviz_loss *loss);
 DLVIZ_API dlviz_loss *dlviz_bce_with_logits(void);
 /** The weight w of each channel's positives, or of each number's of a vector; 1 unless set.
  *  @param num_weights  as many as the outputs have channels or numbers; 0 for none, the default
- *  @param weights      numbers, finite and 0 or more, copied */
+ *  @param weights      numbers, each 0 or from 1e-100 to 1e100, copied */
 DLVIZ_API dlviz_status dlviz_bce_with_logits_set_positive_weights(dlviz_loss *loss,
                                                                   int64_t num_weights,
                                                                   const double *weights);

@@ -170,8 +170,8 @@ DLVIZ_CHECKED dlviz_status dlviz_metrics_distance_correlation_shared(dlviz_comm 
  * Predictions come first, as they do in PyTorch's losses; scikit-learn takes them second. */
 
 /** The share of right predictions.
- *  @param predictions  n x C float32 scores (logits or probabilities: the largest counts, the first
- *                      of equal ones), or n labels of uint8 or int64
+ *  @param predictions  n x C float32 scores (logits or probabilities, finite: the largest counts,
+ *                      the first of equal ones), or n labels of uint8 or int64
  *  @param labels       n of uint8 or int64 */
 DLVIZ_CHECKED dlviz_status dlviz_metrics_accuracy(const dlviz_tensor *predictions,
                                                   const dlviz_tensor *labels, double *result);
@@ -179,7 +179,7 @@ DLVIZ_CHECKED dlviz_status dlviz_metrics_accuracy(const dlviz_tensor *prediction
 /** The share of items whose label is among the k classes of the largest scores. Of equal scores the
  *  first ones count as larger, so that k = 1 is dlviz_metrics_accuracy (scikit-learn takes the last
  *  ones).
- *  @param scores  n x C float32
+ *  @param scores  n x C float32, finite
  *  @param labels  0 … C - 1
  *  @param k       1 to C */
 DLVIZ_CHECKED dlviz_status dlviz_metrics_top_k_accuracy(const dlviz_tensor *scores,

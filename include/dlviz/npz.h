@@ -20,7 +20,8 @@ typedef struct dlviz_npz dlviz_npz;
  *  are no .npy files are passed over.
  *  @param out  receives the handle, NULL on failure; free it with dlviz_npz_destroy
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT; DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT for what is no zip
- *  archive, is cut short or contradicts itself, and for one that has a name twice;
+ *  archive, is cut short or contradicts itself, and for one in which two arrays have the same name
+ *  or one a name that is no UTF-8;
  *  DLVIZ_ERROR_UNSUPPORTED for an archive in several files; DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_npz_open(dlviz_npz **out, const char *path);
 /** The same of the bytes of such a file, which are copied. They need no alignment. */

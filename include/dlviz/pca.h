@@ -157,7 +157,7 @@ DLVIZ_API dlviz_comm *dlviz_pca_comm(const dlviz_pca *pca);
  *  does not converge), DLVIZ_ERROR_STATE (in use), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_CANCELLED. */
 DLVIZ_CHECKED dlviz_status dlviz_pca_fit(dlviz_pca *pca, const dlviz_tensor *data);
 
-/** dlviz_pca_fit, then dlviz_pca_transform of the same data. */
+/** dlviz_pca_fit and dlviz_pca_transform of the same data; on failure the earlier fit stays. */
 DLVIZ_CHECKED dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tensor *data,
                                                    dlviz_tensor **projected);
 
@@ -202,7 +202,8 @@ DLVIZ_API int64_t dlviz_pca_num_features(const dlviz_pca *pca);
 /** The number of points seen, n, over all batches; 0 before a fit. */
 DLVIZ_API int64_t dlviz_pca_num_samples(const dlviz_pca *pca);
 /** The solver that the last dlviz_pca_fit used: what AUTO came to; COVARIANCE after RANDOMIZED on
- *  data too small or too even for it; SVD after either where no eigensolver of LAPACK succeeds. */
+ *  data too small or too even for it; SVD after either where no eigensolver of LAPACK succeeds, and
+ *  after dlviz_pca_partial_fit. */
 DLVIZ_API dlviz_pca_solver_kind dlviz_pca_solver_used(const dlviz_pca *pca);
 
 /* The results below belong to the handle and live until its next fit or its destruction. They are

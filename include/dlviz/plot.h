@@ -125,7 +125,10 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_create_curves(dlviz_figure **out);
  *                     Curves of one name have one color throughout the figure.
  *  @param num_points  1 or more
  *  @param x           finite numbers, or NULL for 1, 2, …, num_points
- *  @param y           those that are not finite leave a gap, as do those <= 0 on a logarithmic axis
+ *  @param y           those that are not finite leave a gap, as do those <= 0 on a logarithmic
+ *                     axis. Axes show numbers up to 1e300, and differences, or on a
+ *                     logarithmic axis numbers, down to 1e-290; what lies beyond is drawn at
+ *                     the border
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT (also for a figure that does not show curves),
  *  DLVIZ_ERROR_NUMERIC (x not finite) or DLVIZ_ERROR_OUT_OF_MEMORY; the figure is then as
  *  before. */
@@ -218,10 +221,12 @@ DLVIZ_CHECKED dlviz_status dlviz_figure_write_memory(const dlviz_figure *figure,
 
 /* ---- Settings of every figure ------------------------------------------------------------------
  * Text may be NULL or "" for none; it is otherwise valid UTF-8 of at most 4095 bytes without
- * control characters but newlines. Each setter returns DLVIZ_ERROR_INVALID_ARGUMENT or
- * DLVIZ_ERROR_OUT_OF_MEMORY and then leaves the figure as it was; each names the figure it cannot
- * be used for, of which its getter gives 0, false or NULL. Text that a getter gives belongs to the
- * figure until it is set again, and is NULL where there is none. */
+ * control characters (U+0001 to U+001F, U+007F to U+009F) but newlines. A box stands for what no
+ * font has, and for what is no character, as U+FFFE is none. Each setter returns
+ * DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY and then leaves the figure as it was;
+ * each names the figure it cannot be used for, of which its getter gives 0, false or NULL. Text
+ * that a getter gives belongs to the figure until it is set again, and is NULL where there is
+ * none. */
 
 /** A line above the figure. */
 DLVIZ_CHECKED dlviz_status dlviz_figure_set_title(dlviz_figure *figure, const char *title);

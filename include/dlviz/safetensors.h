@@ -50,8 +50,9 @@ DLVIZ_API const char *dlviz_safetensors_tensor_name(const dlviz_safetensors *con
 DLVIZ_API bool dlviz_safetensors_has(const dlviz_safetensors *contents, const char *name);
 
 /** Gets a copy of a tensor, the caller's to destroy. Real numbers become float32 (F64 rounded to
- *  the nearest; one beyond float32's range is DLVIZ_ERROR_NUMERIC), BOOL becomes uint8, integers
- *  other than U8 become int64 (a U64 beyond its range is DLVIZ_ERROR_NUMERIC). Returns
+ *  the nearest; one beyond float32's range is DLVIZ_ERROR_NUMERIC), BOOL becomes uint8 of 0 and
+ *  1 (as samples: see dlviz_tensor_read_npy), integers other than U8 become int64 (a U64 beyond
+ *  its range is DLVIZ_ERROR_NUMERIC). Returns
  *  DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_NOT_FOUND, DLVIZ_ERROR_FORMAT for a BOOL that is
  *  neither 0 nor 1, DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_safetensors_get(const dlviz_safetensors *contents,

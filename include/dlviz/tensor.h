@@ -101,7 +101,8 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_resize(const dlviz_tensor *images, int64
 
 /** Reads a NumPy .npy file: format versions 1 to 3, C or Fortran order, either byte order, up to
  *  DLVIZ_MAX_DIMS dimensions. float32, uint8 and int64 are read as they are; float16 becomes
- *  float32, bool becomes uint8, other integers become int64. float64 is rounded to float32.
+ *  float32, bool becomes uint8 of 0 and 1 (as the samples of a dataset these would be 1/255 of what
+ *  they are: convert them to float32), other integers become int64. float64 is rounded to float32.
  *  Returns DLVIZ_ERROR_IO; DLVIZ_ERROR_FORMAT when the header breaks a rule or the file is shorter
  *  or longer than it says; DLVIZ_ERROR_UNSUPPORTED for any other dtype; DLVIZ_ERROR_OUT_OF_MEMORY;
  *  and DLVIZ_ERROR_NUMERIC
@@ -150,7 +151,9 @@ DLVIZ_CHECKED dlviz_status dlviz_tensor_read_npy_shifted_memory(dlviz_tensor **o
 DLVIZ_CHECKED dlviz_status dlviz_tensor_map_npy(dlviz_tensor **out, const char *path);
 
 /** Writes a .npy file (version 1.0, C order, little-endian) under a temporary name beside `path`
- *  and then renames it, so that an earlier file survives a failure. Returns DLVIZ_ERROR_IO. */
+ *  and then renames it, so that an earlier file survives a failure. Of arrays without elements
+ *  NumPy reads those whose other sizes, multiplied, would fit its memory; dlviz_tensor_read_npy
+ *  reads all. Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_IO. */
 DLVIZ_CHECKED dlviz_status dlviz_tensor_write_npy(const dlviz_tensor *tensor, const char *path);
 /** Writes the same bytes to memory.
  *  @param bytes  receives them, NULL on failure; free them with dlviz_free

@@ -87,7 +87,8 @@ DLVIZ_CHECKED dlviz_status dlviz_tsne_set_num_iterations(dlviz_tsne *tsne, int64
 DLVIZ_API int64_t dlviz_tsne_num_iterations(const dlviz_tsne *tsne);
 /** Attraction is multiplied by `factor` (above 0, up to 1e6) for the first `num_iterations`, 0 or
  *  more. Where that draws all points together into one, as with few points, whose neighbors are
- *  most of the others, it ends sooner, and the descent begins anew from the start without it. */
+ *  most of the others, it ends sooner, and the descent begins anew from the start without it; that
+ *  is looked at every 50 iterations, and before it ends, or the fit. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_set_early_exaggeration(dlviz_tsne *tsne, double factor,
                                                              int64_t num_iterations);
 DLVIZ_API void dlviz_tsne_early_exaggeration(const dlviz_tsne *tsne, double *factor,
@@ -214,7 +215,9 @@ DLVIZ_API dlviz_comm *dlviz_tsne_comm(const dlviz_tsne *tsne);
 
 /** Maps points.
  *  @param points  n x d float32, 1 <= n < 2^31 - 64, values from -l to l with l = 4.6e18 / sqrt(d);
- *                 not kept (a copy is, for transform). Their unit does not matter
+ *                 not kept (a copy is, for transform). Their unit does not matter. Differences of
+ *                 less than 1e-31 of the largest value, and angles of less than 1e-19, may be taken
+ *                 for none
  *  @param map     receives n x dimensions float32, the caller's to destroy
  *  The 3 x perplexity nearest neighbors are exact up to 150,000 points; beyond, the search goes as
  *  far as it has to in order to find 99 in 100 of those of a sample of 256 points. Points that

@@ -51,6 +51,8 @@ dlz_csv_step dlz_csv_next(const dlz_csv_text *text, const char **at, dlz_csv_fie
 int64_t dlz_csv_line(const dlz_csv_text *text, const char *place);
 /* Whether a field stands for one that is missing. */
 bool dlz_csv_is_missing(const dlz_csv_field *field);
+/* Whether it is a number but for a decimal comma, as "1,5" is. */
+bool dlz_csv_has_decimal_comma(const dlz_csv_field *field);
 /* Copies what it says, with quotes written once, to a block of its length + 1. Returns the length. */
 size_t dlz_csv_copy(const dlz_csv_field *field, char *to);
 static inline bool dlz_csv_number(const dlz_csv_field *field, double *number) {
@@ -73,7 +75,9 @@ typedef enum dlz_csv_role {
 typedef struct dlz_csv_column {
     char *name; /* of the header, or "#3"; in the table's arena */
     dlz_csv_role role;
-    int64_t place; /* among those of its role */
+    int64_t place;  /* among those of its role */
+    bool is_whole;  /* its numbers are kept as int64 */
+    bool from_text; /* and are to be read again for that */
 } dlz_csv_column;
 
 typedef struct dlz_csv_table {
@@ -82,8 +86,9 @@ typedef struct dlz_csv_table {
     int64_t num_rows, num_columns, num_samples, num_targets; /* of columns, but for the first */
     bool has_header;
     dlz_csv_column *columns;
-    dlz_arena names;           /* of these */
-    double *samples, *targets; /* num_rows x num_samples, num_rows x num_targets */
+    dlz_arena names; /* of these */
+    /* num_rows x num_samples, num_rows x num_targets; whole columns have int64 there */
+    double *samples, *targets;
     bool exact;            /* float32 holds all these numbers; it has room for them in any case */
     dlz_csv_field *labels; /* num_rows, or NULL */
 } dlz_csv_table;
@@ -100,6 +105,10 @@ dlviz_status dlz_csv_find_columns(dlz_csv_table *table, const dlviz_csv_reader *
 dlviz_status dlz_csv_parse(dlz_csv_table *table, const char *bytes, size_t size,
                            const dlviz_csv_reader *reader, bool samples_only);
 void dlz_csv_release(dlz_csv_table *table);
+
+/* Keeps columns of nothing but whole numbers as int64 where some are larger than this. */
+#define DLZ_CSV_LARGE 1e12
+void dlz_csv_keep_wholes(dlz_csv_table *table);
 
 /* Fails at a field: "line 12, column 'age': <what>", and '%s' in it stands for the field. */
 dlviz_status dlz_csv_fail_at(const dlz_csv_table *table, dlviz_status status, int64_t column,

@@ -1,6 +1,7 @@
 /* What the columns of a table are: delimiter, header, names, roles. */
 #include "data/csv.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,7 +64,8 @@ void dlz_csv_find_delimiter(dlz_csv_text *text, const dlviz_csv_reader *reader) 
 /* A column as the first rows show it. */
 typedef struct glance {
     dlz_csv_field first; /* in the first row */
-    bool is_number, is_missing;
+    bool is_number;
+    bool is_none; /* stands for what is missing or not finite, which nobody calls a column by */
     bool number_below, other_below;
     double number;
 } glance;
@@ -90,6 +92,46 @@ static bool is_asked_for(const dlz_csv_field *field, const dlviz_csv_reader *rea
            is_listed(field, &reader->ignored);
 }
 
+static bool is_empty(const dlz_csv_field *field) {
+    return field->start == field->end;
+}
+
+/* `word` has small letters. */
+static bool says(const char *text, size_t size, const char *word) {
+    size_t i = 0;
+    for (; i < size && word[i]; i++) {
+        char c = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] - 'A' + 'a') : text[i];
+        if (c != word[i])
+            return false;
+    }
+    return i == size && !word[i];
+}
+
+/* Whether it says that there is no number, in the words of other programs: NumPy, pandas, R,
+ * spreadsheets. ("Na" is an element.) */
+static bool says_none(const dlz_csv_field *field) {
+    static const char *const words[] = {"inf",   "infinity", "nan",    "none",   "null",    "nil",
+                                        "n/a",   "<na>",     "#n/a",   "#na",    "#div/0!", "#num!",
+                                        "#ref!", "#value!",  "#name?", "#null!", "#n/a n/a"};
+    dlz_csv_field inner = *field; /* quotes keep spaces */
+    while (inner.start < inner.end && *inner.start == ' ')
+        inner.start++;
+    while (inner.end > inner.start && inner.end[-1] == ' ')
+        inner.end--;
+    if (dlz_csv_is_missing(&inner) || equals(&inner, "na"))
+        return true;
+    const char *text = inner.start;
+    size_t size = (size_t)(inner.end - text);
+    if (size > 0 && (*text == '-' || *text == '+')) {
+        text++;
+        size--;
+    }
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (says(text, size, words[i]))
+            return true;
+    return false;
+}
+
 /* Looks at the first rows; false where one has wrong quotes, which is reported later. */
 static bool look(const dlz_csv_text *text, glance *columns, int64_t num_columns) {
     const char *at = text->start;
@@ -103,28 +145,51 @@ static bool look(const dlz_csv_text *text, glance *columns, int64_t num_columns)
                 return false;
             if (j >= num_columns)
                 continue;
-            bool is_number = dlz_csv_number(&field, &number),
-                 is_missing = dlz_csv_is_missing(&field);
+            bool is_number = dlz_csv_number(&field, &number);
+            if (!is_number && dlz_csv_has_decimal_comma(&field)) { /* which is refused later */
+                is_number = true;
+                number = (double)NAN;
+            }
+            bool is_none = !is_number && says_none(&field);
             if (row == 0)
-                columns[j] = (glance){field, is_number, is_missing, false, false, number};
+                columns[j] = (glance){field, is_number, is_none, false, false, number};
             columns[j].number_below = columns[j].number_below || (row > 0 && is_number);
-            columns[j].other_below =
-                columns[j].other_below || (row > 0 && !is_number && !is_missing);
+            columns[j].other_below = columns[j].other_below || (row > 0 && !is_number && !is_none);
         }
     }
     return true;
 }
 
+/* The bytes of a character that may stand before a mistyped number's digits: a space, a sign, a
+ * currency, a quotation mark; in UTF-8 also such from U+0080 to U+00BF and from U+2000 to U+2FFF. */
+static int sign_size(const char *p, const char *end) {
+    unsigned char c = (unsigned char)*p;
+    if (c == 0xC2)
+        return end - p >= 2 ? 2 : 0;
+    if (c == 0xE2)
+        return end - p >= 3 ? 3 : 0;
+    return c != '\0' && strchr(" \t$'\"()[]{}<>=~*+-.,", c) ? 1 : 0;
+}
+
 /* Whether it begins as a number does, and so may be one that is mistyped. */
 static bool begins_as_number(const dlz_csv_field *field) {
-    return field->start < field->end && strchr("0123456789+-.,", *field->start) != NULL;
+    const char *p = field->start;
+    if (p < field->end && *p && strchr("+-.,", *p))
+        return true;
+    int size;
+    while (p < field->end && (size = sign_size(p, field->end)) > 0)
+        p += size;
+    if (p == field->end)
+        return false;
+    bool is_wide = field->end - p >= 3 && memcmp(p, "\xef\xbc", 2) == 0; /* "５" */
+    return (unsigned char)(is_wide ? p[2] - 0x90 : *p - '0') <= 9;
 }
 
 /* Whether what the first row has over numbers is 0, 1, 2, … */
 static bool counts(const glance *columns, int64_t num_columns) {
     int64_t count = 0;
     for (int64_t j = 0; j < num_columns; j++) {
-        if (!has_numbers_below(&columns[j]) || columns[j].is_missing)
+        if (!has_numbers_below(&columns[j]) || columns[j].is_none)
             continue;
         if (!columns[j].is_number || columns[j].number != (double)count++)
             return false;
@@ -134,15 +199,15 @@ static bool counts(const glance *columns, int64_t num_columns) {
 
 static dlviz_status judge(const glance *columns, int64_t num_columns,
                           const dlviz_csv_reader *reader, bool *has_header) {
-    bool names = false, clear_names = false, numbers = false, missing = false;
+    bool names = false, clear_names = false, numbers = false, unnamed = false;
     for (int64_t j = 0; j < num_columns; j++) {
         const glance *c = &columns[j];
         bool over_numbers = has_numbers_below(c);
-        bool is_name = over_numbers && !c->is_number && !c->is_missing;
+        bool is_name = over_numbers && !c->is_number && !c->is_none;
         names = names || is_name;
         clear_names = clear_names || (is_name && !begins_as_number(&c->first));
         numbers = numbers || (c->is_number && over_numbers);
-        missing = missing || c->is_missing;
+        unnamed = unnamed || is_empty(&c->first);
         if (is_asked_for(&c->first, reader)) {
             *has_header = true;
             return DLVIZ_OK;
@@ -152,8 +217,8 @@ static dlviz_status judge(const glance *columns, int64_t num_columns,
     if (*has_header || !counts(columns, num_columns))
         return DLVIZ_OK;
     /* So does pandas number columns; beside them, that of row numbers has no name. */
-    *has_header = missing;
-    return missing ? DLVIZ_OK
+    *has_header = unnamed;
+    return unnamed ? DLVIZ_OK
                    : dlz_fail(DLVIZ_ERROR_FORMAT,
                               "line 1 has 0, 1, 2, …, which may be the numbers of columns or those "
                               "of a sample; say whether it is a header by "

@@ -107,6 +107,19 @@ bool dlz_csv_is_missing(const dlz_csv_field *field) {
     return false;
 }
 
+bool dlz_csv_has_decimal_comma(const dlz_csv_field *field) {
+    char copy[40];
+    double number;
+    size_t size = (size_t)(field->end - field->start);
+    char *comma = memchr(field->start, ',', size) && size < sizeof copy
+                      ? memchr(memcpy(copy, field->start, size), ',', size)
+                      : NULL;
+    if (!comma)
+        return false;
+    *comma = '.';
+    return dlz_read_number(copy, size, &number);
+}
+
 size_t dlz_csv_copy(const dlz_csv_field *field, char *to) {
     size_t length = 0;
     for (const char *p = field->start; p < field->end; p++) {

@@ -95,6 +95,7 @@ typedef struct sight {
     int64_t column;
     dlz_csv_field field;
     bool inexact; /* there are numbers that float32 does not hold */
+    bool far;     /* and such as dlz_csv_keep_wholes is for */
 } sight;
 
 typedef struct work {
@@ -103,24 +104,24 @@ typedef struct work {
     sight *sights; /* of each tile */
 } work;
 
-static problem_kind read_number(const dlz_csv_field *field, double *number, bool *inexact) {
+static problem_kind read_number(const dlz_csv_field *field, double *number, sight *seen) {
     if (!dlz_csv_number(field, number))
         return dlz_csv_is_missing(field) ? MISSING : NO_NUMBER;
     float narrow = (float)*number;
-    *inexact = *inexact || (double)narrow != *number;
+    seen->inexact = seen->inexact || (double)narrow != *number;
+    seen->far = seen->far || fabs(*number) >= DLZ_CSV_LARGE;
     return isinf(narrow) ? TOO_LARGE : NO_PROBLEM;
 }
 
 static problem_kind read_field(dlz_csv_table *table, int64_t row, const dlz_csv_column *column,
-                               const dlz_csv_field *field, bool *inexact) {
+                               const dlz_csv_field *field, sight *seen) {
     switch (column->role) {
     case DLZ_CSV_SAMPLES:
-        return read_number(field, &table->samples[row * table->num_samples + column->place],
-                           inexact);
+        return read_number(field, &table->samples[row * table->num_samples + column->place], seen);
     case DLZ_CSV_TARGETS:
         return table->targets
                    ? read_number(field, &table->targets[row * table->num_targets + column->place],
-                                 inexact)
+                                 seen)
                    : NO_PROBLEM;
     case DLZ_CSV_LABELS:
         if (table->labels)
@@ -144,28 +145,13 @@ static void read_tile(void *context, int64_t tile, int worker) {
         for (int64_t j = 0; j < table->num_columns; j++) {
             dlz_csv_field field;
             dlz_csv_next(&table->text, &at, &field);
-            problem_kind problem =
-                read_field(table, row, &table->columns[j], &field, &seen->inexact);
+            problem_kind problem = read_field(table, row, &table->columns[j], &field, seen);
             if (problem != NO_PROBLEM && seen->problem == NO_PROBLEM) {
                 seen->problem = problem;
                 seen->column = j;
                 seen->field = field;
             }
         }
-}
-
-/* "1,5" and the like. */
-static bool has_decimal_comma(const dlz_csv_field *field) {
-    char copy[40];
-    double number;
-    size_t size = (size_t)(field->end - field->start);
-    char *comma = memchr(field->start, ',', size) && size < sizeof copy
-                      ? memchr(memcpy(copy, field->start, size), ',', size)
-                      : NULL;
-    if (!comma)
-        return false;
-    *comma = '.';
-    return dlz_read_number(copy, size, &number);
 }
 
 static dlviz_status report(const dlz_csv_table *table, const sight *s) {
@@ -178,7 +164,7 @@ static dlviz_status report(const dlz_csv_table *table, const sight *s) {
                                "is beyond the range of float32");
     default:
         return dlz_csv_fail_at(table, DLVIZ_ERROR_FORMAT, s->column, &s->field,
-                               has_decimal_comma(&s->field)
+                               dlz_csv_has_decimal_comma(&s->field)
                                    ? "is no number: a decimal point is needed, and no comma"
                                    : "is no number");
     }
@@ -191,13 +177,17 @@ static dlviz_status read_rows(dlz_csv_table *table, const tiles *list) {
     work w = {table, list, sights};
     dlz_parallel_for(list->count, dlz_threads(), read_tile, &w);
     dlviz_status status = DLVIZ_OK;
+    bool far = false;
     table->exact = true;
     for (int64_t i = 0; status == DLVIZ_OK && i < list->count; i++) {
         table->exact = table->exact && !sights[i].inexact;
+        far = far || sights[i].far;
         if (sights[i].problem != NO_PROBLEM)
             status = report(table, &sights[i]);
     }
     dlz_free(sights);
+    if (status == DLVIZ_OK && far)
+        dlz_csv_keep_wholes(table);
     return status;
 }
 

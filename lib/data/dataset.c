@@ -189,8 +189,16 @@ dlviz_status dlviz_dataset_set_channel_normalization(dlviz_dataset *dataset, int
                         "%s: %lld means and deviations; the dataset has %lld %s", __func__,
                         (long long)count, (long long)dataset->dims[0],
                         dataset->transform.is_image ? "channels" : "components");
+    float *scales = dlz_alloc_array((uint64_t)count, sizeof *scales);
+    if (!scales)
+        return dlz_fail_memory("the deviations", (uint64_t)count * sizeof *scales);
+    for (int64_t i = 0; i < count; i++)
+        scales[i] = deviations[i] == 0 ? 1 : deviations[i];
+    dlviz_status status =
+        dlz_transform_set_normalization(&dataset->transform, __func__, count, means, scales);
+    dlz_free(scales);
     dataset->changes++;
-    return dlz_transform_set_normalization(&dataset->transform, __func__, count, means, deviations);
+    return status;
 }
 
 int64_t dlviz_dataset_normalization(const dlviz_dataset *dataset, int64_t capacity, float *means,

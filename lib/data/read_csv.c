@@ -11,15 +11,21 @@
 /* -- Numbers -------------------------------------------------------------------------------------
  */
 
-/* The names of a role's columns, in their order. */
-static dlviz_status list_names(const dlz_csv_table *table, dlz_csv_role role, int64_t count,
-                               const char ***names) {
-    *names = dlz_alloc_array((uint64_t)count, sizeof **names);
+/* What a role's columns are, in their order: their names, and which of them are whole, in a block
+ * that the names begin; *wholes is NULL where none is. */
+static dlviz_status list_columns(const dlz_csv_table *table, dlz_csv_role role, int64_t count,
+                                 const char ***names, bool **wholes) {
+    *names = dlz_alloc_array((uint64_t)count, sizeof **names + sizeof **wholes);
     if (!*names)
         return dlz_fail_memory("names of columns", (uint64_t)count * sizeof **names);
+    bool *flags = (bool *)(*names + count);
+    *wholes = NULL;
     for (int64_t j = 0; j < table->num_columns; j++)
-        if (table->columns[j].role == role)
+        if (table->columns[j].role == role) {
             (*names)[table->columns[j].place] = table->columns[j].name;
+            flags[table->columns[j].place] = table->columns[j].is_whole;
+            *wholes = table->columns[j].is_whole ? flags : *wholes;
+        }
     return DLVIZ_OK;
 }
 
@@ -32,6 +38,8 @@ static dlviz_status convert(const dlz_wide *wide, const double *numbers, bool ex
     float *to = (*out)->data;
     if (!exact && shifted)
         return dlz_narrow_shifted(wide, to, (*offsets)->data);
+    if (wide->wholes)
+        return dlz_narrow_checked(wide, to, REMEDY);
     if (!exact)
         DLZ_TRY(dlz_check_narrow(wide, REMEDY));
     for (int64_t i = 0; i < (*out)->size; i++)
@@ -48,8 +56,10 @@ static dlviz_status narrow(const dlz_csv_table *table, dlz_csv_role role, bool s
     dlz_wide wide = dlz_wide_of(DLZ_ELEMENT_F64, 2, dims, dims[0] * dims[1], numbers);
     wide.big_endian = DLZ_HOST_IS_BIG_ENDIAN;
     const char **names;
-    DLZ_TRY(list_names(table, role, dims[1], &names));
+    bool *wholes = NULL;
+    DLZ_TRY(list_columns(table, role, dims[1], &names, &wholes));
     wide.names = names;
+    wide.wholes = wholes;
     dlviz_status status = convert(&wide, numbers, table->exact, shifted, dims, out, offsets);
     dlz_free(names);
     return status;

@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/reading.h"
 #include "data/dataset.h"
+#include "tensor/npz.h"
 #include "tensor/tensor.h"
 #include <dlviz/dataset_files.h>
 #include <dlviz/npz.h>
@@ -22,7 +23,7 @@ static dlviz_status flatten_labels(dlviz_tensor **targets) {
 static dlviz_status read_arrays(dlviz_dataset **out, const char *who, dlviz_npz *npz,
                                 const char *samples_name, const char *targets_name) {
     dlviz_tensor *samples = NULL, *targets = NULL;
-    dlviz_status status = dlviz_npz_read(npz, samples_name, &samples);
+    dlviz_status status = dlz_npz_read_samples(npz, samples_name, &samples);
     if (status == DLVIZ_OK && targets_name)
         status = dlviz_npz_read(npz, targets_name, &targets);
     dlviz_npz_destroy(npz);

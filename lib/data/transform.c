@@ -5,6 +5,9 @@
 
 /* A row of blended source pixels lies on the stack; wider images are done in parts. */
 enum { ROW_ROOM = 2048 };
+/* A number less such a mean, or a smaller one, is within float32: beside its largest the mean is
+ * lost. */
+#define NEAR_MEAN 0x1p100f
 
 void dlz_transform_init(dlz_transform *transform, dlviz_dtype dtype, int ndim,
                         const int64_t *sample_dims) {
@@ -73,6 +76,9 @@ static dlviz_status set_normalization(dlz_transform *transform, int64_t count, c
     transform->normal_count = count;
     transform->means = block;
     transform->deviations = block + count;
+    transform->far_means = false;
+    for (int64_t i = 0; i < count; i++)
+        transform->far_means = transform->far_means || fabsf(means[i]) > NEAR_MEAN;
     return DLVIZ_OK;
 }
 
@@ -182,12 +188,26 @@ static void resize_row(const dlz_transform *t, const void *plane, int64_t y, flo
     }
 }
 
+static float normalize_far(float value, float mean, float deviation) {
+    return (float)(((double)value - (double)mean) / (double)deviation);
+}
+
 static void normalize(float *values, int64_t count, float mean, float deviation) {
+    if (fabsf(mean) > NEAR_MEAN) {
+        for (int64_t i = 0; i < count; i++)
+            values[i] = normalize_far(values[i], mean, deviation);
+        return;
+    }
     for (int64_t i = 0; i < count; i++)
         values[i] = (values[i] - mean) / deviation;
 }
 
 static void normalize_components(const dlz_transform *t, float *values) {
+    if (t->far_means) {
+        for (int64_t i = 0; i < t->normal_count; i++)
+            values[i] = normalize_far(values[i], t->means[i], t->deviations[i]);
+        return;
+    }
     for (int64_t i = 0; i < t->normal_count; i++)
         values[i] = (values[i] - t->means[i]) / t->deviations[i];
 }

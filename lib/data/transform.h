@@ -23,6 +23,7 @@ typedef struct dlz_transform {
     dlz_axis rows, columns;
     int64_t normal_count;      /* 0: none; 1: for all; else one a channel (vector: component) */
     float *means, *deviations; /* one block, begun by `means` */
+    bool far_means;            /* a number less its mean may be beyond float32 */
 } dlz_transform;
 
 void dlz_transform_init(dlz_transform *transform, dlviz_dtype dtype, int ndim,

@@ -74,10 +74,21 @@ static dlviz_status load_own(const dlviz_dataset *dataset, const dlz_variant *va
     return DLVIZ_OK;
 }
 
+/* The sample's own share is the larger one, so that the partner's is what is added: where that is
+ * nothing the sample remains, however large its partner. Halves, for a difference may be beyond
+ * float32 where both numbers are not. */
 static void mix(double share, int64_t count, const float *partner, float *own) {
-    float part = (float)share;
+    float twice = (float)(2 * (1 - share));
     for (int64_t i = 0; i < count; i++)
-        own[i] = partner[i] + part * (own[i] - partner[i]);
+        own[i] += twice * (0.5f * partner[i] - 0.5f * own[i]);
+}
+
+/* The same of what comes from bytes, whose differences are within float32 whatever augmentations
+ * do. */
+static void mix_bytes(double share, int64_t count, const float *partner, float *own) {
+    float part = (float)(1 - share);
+    for (int64_t i = 0; i < count; i++)
+        own[i] += part * (partner[i] - own[i]);
 }
 
 double dlz_dataset_partner(const dlviz_dataset *dataset, const dlz_variant *variant,
@@ -99,7 +110,7 @@ static dlviz_status load_sample(const dlviz_dataset *dataset, const dlz_variant 
     double share = dlz_dataset_partner(dataset, variant, position, &partner);
     if (partner != position) {
         DLZ_TRY(load_own(dataset, variant, partner, is_target, room, room + size));
-        mix(share, size, room + size, to);
+        (dataset->transform.dtype == DLVIZ_UINT8 ? mix_bytes : mix)(share, size, room + size, to);
     }
     dlz_transform_normalize(&dataset->transform, to);
     return DLVIZ_OK;

@@ -1,6 +1,7 @@
 #include "data/warp.h"
 #include "base/base.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -108,25 +109,34 @@ static float blend(const place *p, float a, float b, float c, float d) {
     return above + p->down * (below - above);
 }
 
+/* The same where differences are beyond float32, though no pixel is. */
+static float blend_far(const place *p, float a, float b, float c, float d) {
+    double right = (double)p->right, down = (double)p->down;
+    double above = (1 - right) * (double)a + right * (double)b;
+    double below = (1 - right) * (double)c + right * (double)d;
+    return (float)((1 - down) * above + down * below);
+}
+
 static float pixel_or(const dlz_warp *warp, const float *plane, int64_t x, int64_t y, float fill) {
     bool inside = x >= 0 && x < warp->width && y >= 0 && y < warp->height;
     return inside ? plane[y * warp->width + x] : fill;
 }
 
-static float sample_at(const dlz_warp *warp, const float *plane, const place *p, float fill) {
+static inline float sample_at(const dlz_warp *warp, const float *plane, const place *p, float fill,
+                              bool far) {
     int64_t width = warp->width;
-    if (p->x >= 0 && p->x + 1 < width && p->y >= 0 && p->y + 1 < warp->height) {
+    if (!far && p->x >= 0 && p->x + 1 < width && p->y >= 0 && p->y + 1 < warp->height) {
         const float *at = plane + p->y * width + p->x;
         return blend(p, at[0], at[1], at[width], at[width + 1]);
     }
-    return blend(p, pixel_or(warp, plane, p->x, p->y, fill),
-                 pixel_or(warp, plane, p->x + 1, p->y, fill),
-                 pixel_or(warp, plane, p->x, p->y + 1, fill),
-                 pixel_or(warp, plane, p->x + 1, p->y + 1, fill));
+    return (far ? blend_far : blend)(p, pixel_or(warp, plane, p->x, p->y, fill),
+                                     pixel_or(warp, plane, p->x + 1, p->y, fill),
+                                     pixel_or(warp, plane, p->x, p->y + 1, fill),
+                                     pixel_or(warp, plane, p->x + 1, p->y + 1, fill));
 }
 
-static void sample_row(const dlz_warp *warp, int64_t channels, const float *from, float fill,
-                       int64_t y, float *to) {
+static inline void blend_row(const dlz_warp *warp, int64_t channels, const float *from, float fill,
+                             int64_t y, float *to, bool far) {
     const dlz_map *map = &warp->map;
     int64_t pixels = warp->height * warp->width;
     double start_x = map->xy * (double)y + map->x0, start_y = map->yy * (double)y + map->y0;
@@ -136,8 +146,26 @@ static void sample_row(const dlz_warp *warp, int64_t channels, const float *from
             find_place(warp, start_x + map->xx * (double)x, start_y + map->yx * (double)x, &p);
         for (int64_t channel = 0; channel < channels; channel++)
             to[channel * pixels + x] =
-                near ? sample_at(warp, from + channel * pixels, &p, fill) : fill;
+                near ? sample_at(warp, from + channel * pixels, &p, fill, far) : fill;
     }
+}
+
+static bool all_finite(const float *values, int64_t count) {
+    int bad = 0;
+    for (int64_t i = 0; i < count; i++)
+        bad |= !(fabsf(values[i]) <= FLT_MAX);
+    return !bad;
+}
+
+static void sample_row(const dlz_warp *warp, int64_t channels, const float *from, float fill,
+                       int64_t y, float *to) {
+    int64_t pixels = warp->height * warp->width;
+    bool finite = true;
+    blend_row(warp, channels, from, fill, y, to, false);
+    for (int64_t channel = 0; finite && channel < channels; channel++)
+        finite = all_finite(to + channel * pixels, warp->width);
+    if (!finite)
+        blend_row(warp, channels, from, fill, y, to, true);
 }
 
 void dlz_warp_floats(const dlz_warp *warp, int64_t channels, const float *from, float fill,

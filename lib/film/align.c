@@ -11,8 +11,8 @@
 
 enum { MOST = 3 }; /* dimensions */
 
-/* Below this share of the largest, a singular value is a rounding error. */
-#define NOISE 1e-12
+/* Below this share of the largest, a singular value may be what rounding to floats has made of 0. */
+#define NOISE 1e-6
 
 static void find_mean(const dlviz_tensor *map, double mean[MOST]) {
     int64_t n = map->dims[0], e = map->dims[1];
@@ -68,20 +68,46 @@ static void complete(int64_t e, int64_t count, double *rows, const double *wish)
         row[c] /= length;
 }
 
+static dlviz_status find_rotation(int64_t e, const double *products, double *rotation);
+
+/* Of the rows of U behind the first `known` it is only settled what they span: turns them, among themselves, as near
+ * to those of V as they can come. */
+static dlviz_status bring_near(int64_t e, int64_t known, double *left, const double *right) {
+    double products[MOST * MOST], turn[MOST * MOST], rows[MOST * MOST] = {0};
+    int64_t free = e - known;
+    memset(products, 0, sizeof products);
+    for (int64_t i = 0; i < free; i++)
+        for (int64_t j = 0; j < free; j++)
+            for (int64_t c = 0; c < e; c++)
+                products[i * free + j] += right[(known + i) * e + c] * left[(known + j) * e + c];
+    DLZ_TRY(find_rotation(free, products, turn));
+    for (int64_t i = 0; i < free; i++)
+        for (int64_t j = 0; j < free; j++)
+            for (int64_t c = 0; c < e; c++)
+                rows[i * e + c] += turn[i * free + j] * left[(known + j) * e + c];
+    memcpy(left + known * e, rows, (size_t)(free * e) * sizeof *left);
+    return DLVIZ_OK;
+}
+
 /* The orthogonal matrix nearest to U S V^T: U V^T. Where a singular value is 0, the maps do not say
  * how to turn, and the map stays as near to what it is as it can. */
 static dlviz_status find_rotation(int64_t e, const double *products, double *rotation) {
     double copy[MOST * MOST], values[MOST], right[MOST * MOST], left[MOST * MOST];
+    int64_t known = 0;
+    assert(e >= 1 && e <= MOST);
     memcpy(copy, products, (size_t)(e * e) * sizeof *copy);
     DLZ_TRY(dlz_svd_right(e, e, copy, values, right));
+    while (known < e && values[known] > NOISE * values[0])
+        known++;
     for (int64_t r = 0; r < e; r++) {
         double wish[MOST] = {0};
-        bool known = values[0] > 0 && values[r] > NOISE * values[0];
         for (int64_t i = 0; i < e; i++)
-            for (int64_t j = 0; known && j < e; j++)
+            for (int64_t j = 0; r < known && j < e; j++)
                 wish[i] += products[i * e + j] * right[r * e + j] / values[r];
-        complete(e, r, left, known ? wish : right + r * e);
+        complete(e, r, left, r < known ? wish : right + r * e);
     }
+    if (known > 0 && known < e)
+        DLZ_TRY(bring_near(e, known, left, right));
     memset(rotation, 0, (size_t)(e * e) * sizeof *rotation);
     for (int64_t r = 0; r < e; r++)
         for (int64_t i = 0; i < e; i++)

@@ -2,11 +2,14 @@
 #include "film/film.h"
 #include "base/base.h"
 #include "neighbors/distances.h"
+#include "pca/pca.h"
 #include "tensor/tensor.h"
 
-#include <dlviz/pca.h>
 #include <math.h>
 #include <string.h>
+
+#define LEAST_FEATURE 1e-9f  /* of frames' largest values, without a factor */
+#define LARGEST_FEATURE 1e17 /* root of the number of columns: that components have distances */
 
 dlviz_status dlviz_film_create(dlviz_film **out) {
     DLZ_REQUIRE_OUT(out);
@@ -123,49 +126,33 @@ static dlviz_status check_finite(const char *who, const char *name, const dlviz_
     return DLVIZ_OK;
 }
 
-/* A power of two that brings features to a size whose squares float32 holds, as those of a network that
- * dies have not; 1 for all that have it. */
-static float suitable_factor(const dlviz_tensor *features) {
+/* A power of two that brings features to a size whose squares float32 holds, also those of as many
+ * columns together, as those of a network that dies, or diverges, have not; 1 for all that have
+ * it. */
+static double suitable_factor(const dlviz_tensor *features) {
     const float *values = features->data;
     float largest = 0;
     int exponent;
     for (int64_t i = 0; i < features->size; i++)
         largest = fmaxf(largest, fabsf(values[i]));
-    if (largest == 0 || largest >= 1e-9f)
+    double most = LARGEST_FEATURE / sqrt((double)features->dims[1]);
+    if (largest == 0 || (largest >= LEAST_FEATURE && (double)largest <= most))
         return 1;
     frexpf(largest, &exponent);
-    return ldexpf(1, -exponent < 126 ? -exponent : 126);
-}
-
-static void multiply(dlviz_tensor *tensor, float factor) {
-    float *values = tensor->data;
-    for (int64_t i = 0; i < tensor->size; i++)
-        values[i] *= factor;
-}
-
-static dlviz_status find_components(const dlviz_tensor *features, dlviz_tensor **components) {
-    dlviz_pca *pca;
-    int64_t most = dlz_min_i64(features->dims[0], features->dims[1]);
-    DLZ_TRY(dlviz_pca_create(&pca, dlz_min_i64(most, DLZ_FILM_COMPONENTS)));
-    dlviz_status status = dlviz_pca_fit_transform(pca, features, components);
-    dlviz_pca_destroy(pca);
-    return status;
+    return ldexp(1, -exponent);
 }
 
 /* The principal components of which the maps are made. */
 static dlviz_status project(const char *who, const dlviz_tensor *features,
                             dlviz_tensor **components) {
-    float factor = suitable_factor(features);
-    if (factor == 1) {
-        DLZ_TRY(find_components(features, components));
-        return dlz_require_distances(who, "the features' components", *components);
-    }
-    dlviz_tensor *larger;
-    DLZ_TRY(dlviz_tensor_copy(features, &larger));
-    multiply(larger, factor);
-    dlviz_status status = find_components(larger, components);
-    dlviz_tensor_destroy(larger);
-    return status;
+    dlviz_pca *pca;
+    int64_t most = dlz_min_i64(features->dims[0], features->dims[1]);
+    DLZ_TRY(dlviz_pca_create(&pca, dlz_min_i64(most, DLZ_FILM_COMPONENTS)));
+    dlviz_status status =
+        dlz_pca_project_any_size(pca, features, suitable_factor(features), components);
+    dlviz_pca_destroy(pca);
+    DLZ_TRY(status);
+    return dlz_require_distances(who, "the features' components", *components);
 }
 
 static dlviz_status take_frame(const char *who, int64_t epoch, const dlviz_tensor *features,

@@ -27,6 +27,7 @@ typedef struct post_pass {
     const float *dy; /* backward: what has come back through dropout and activation */
     const uint8_t *codes;
     dlz_post drop; /* backward with an activation: the dropout, which is then not in post */
+    bool again;    /* backward: what has come back through the activation is there */
 } post_pass;
 
 /* Whether the convolution in front has pooled already: then its winners are what this operation
@@ -68,6 +69,9 @@ static dlviz_status ask_factors(dlz_op *op, const dlz_setup *setup) {
     float **factors[] = {&post->mean, &post->scale, &post->shift, &post->a, &post->b, &post->d};
     for (size_t i = 0; i < 6; i++)
         DLZ_TRY(dlz_op_ask_prepared(setup, factors[i], channels, sizeof(float), last));
+    if (setup->mode.gradients && post->has_batchnorm)
+        DLZ_TRY(dlz_memory_ask_array(setup->memory, &post->reach, channels, sizeof(float),
+                                     setup->backward_time, setup->backward_time));
     if (post->activation && post->dropout)
         DLZ_TRY(dlz_memory_ask_array(setup->memory, &post->ones, 2 * channels, sizeof(float), first,
                                      last));
@@ -421,7 +425,7 @@ static void sums_tile(void *context, int64_t tile, int worker) {
     int64_t channels = op->in->channels;
     tile_bounds(pass, tile, &first, &end);
     double *sums = post->sums + tile * 2 * channels, *part = dlz_run_scratch(pass->run, worker);
-    for (int64_t image = first; post->activation && image < end; image++)
+    for (int64_t image = first; post->activation && !pass->again && image < end; image++)
         backward_activation(pass, image, op->out->data + image * out_size, worker);
     dlz_post settings = pass->post;
     int64_t joined = join_images(&settings, end - first);
@@ -475,35 +479,73 @@ static void join_sums(dlz_op *op, const dlz_run *run, const double *partial, int
     add_blocks(partial, parts, size, post->total);
 }
 
+/* 1 / sigma beyond which products of a deviation, 1 / sigma^2 and sums may leave the range of a float,
+ * far from where any do. */
+#define FAR 0x1p40
+
+/* Of 1 / sigma: what brings deviations of a channel near 1; 1 where they may stay as they are. */
+static float reach_of(float inverse) {
+    int exponent;
+    if (!isfinite(inverse) || (inverse <= (float)FAR && inverse >= (float)(1 / FAR)))
+        return 1;
+    (void)frexpf(inverse, &exponent);
+    return ldexpf(1, exponent < -126 ? -126 : exponent > 126 ? 126 : exponent);
+}
+
 /* From the sums S1 = sum g and S2 = sum g (z - mean) over the batch:
  * dz = weight/sigma * (g - S1/count - (z - mean) S2 / (count sigma^2)); in evaluation, or with
  * fixed statistics, mean and sigma are constants and dz = weight/sigma * g. */
-static void gradient_factors(dlz_op *op, const dlz_run *run) {
+static void channel_factors(dlz_op *op, const dlz_run *run, int64_t c) {
     dlz_post_op *post = op->own;
     dlz_batchnorm_state *state = &post->batchnorm;
     int64_t channels = op->in->channels;
-    const dlz_statistics *given = &op->out->gradient_statistics;
     double count = (double)(run->batch.all * op->in->height * op->in->width);
+    double first = post->total[c], second = post->total[channels + c];
+    double reach = (double)post->reach[c], inverse = (double)post->d[c] / reach;
+    double factor = dlz_batchnorm_weight(state, c) * (double)post->d[c];
+    double lost = (double)post->b[c] * reach;
+    second -= first * lost; /* the sums were taken about the rounded mean */
+    if (state->bias.gradient)
+        state->bias.gradient[c] = (float)first;
+    if (state->weight.gradient)
+        state->weight.gradient[c] = (float)(second * inverse);
+    post->a[c] = (float)factor;
+    post->b[c] = post->d[c] = 0;
+    if (!run->mode.training || state->fixed)
+        return;
+    post->b[c] = (float)(-factor * inverse * inverse * second / count);
+    post->d[c] = (float)(-factor * first / count - (double)post->b[c] * lost);
+}
+
+/* Whether some channels need a reach: those have their sums and factors from a pass of their own,
+ * after which the pass has `reach`. */
+static bool gradient_factors(dlz_op *op, const dlz_run *run, post_pass *pass) {
+    dlz_post_op *post = op->own;
+    const dlz_statistics *given = &op->out->gradient_statistics;
+    int64_t channels = op->in->channels;
+    bool any = false;
+    if (!given->given)
+        dlz_parallel_for(post->tiles, run->workers, sums_tile, pass);
     join_sums(op, run, given->given ? given->partial : post->sums,
               given->given ? given->tiles : post->tiles,
               given->given ? given->parts : post_parts(op, run));
     for (int64_t c = 0; c < channels; c++) {
-        double first = post->total[c], second = post->total[channels + c];
-        double inverse = (double)post->d[c];
-        double factor = dlz_batchnorm_weight(state, c) * inverse;
-        double lost = (double)post->b[c];
-        second -= first * lost; /* the sums were taken about the rounded mean */
-        if (state->bias.gradient)
-            state->bias.gradient[c] = (float)first;
-        if (state->weight.gradient)
-            state->weight.gradient[c] = (float)(second * inverse);
-        post->a[c] = (float)factor;
-        post->b[c] = post->d[c] = 0;
-        if (!run->mode.training || state->fixed)
-            continue;
-        post->b[c] = (float)(-factor * inverse * inverse * second / count);
-        post->d[c] = (float)(-factor * first / count - (double)post->b[c] * lost);
+        post->reach[c] = reach_of(post->d[c]);
+        if (post->reach[c] == 1)
+            channel_factors(op, run, c);
+        else
+            any = true;
     }
+    if (!any)
+        return false;
+    pass->post.reach = post->reach;
+    pass->again = true;
+    dlz_parallel_for(post->tiles, run->workers, sums_tile, pass);
+    join_sums(op, run, post->sums, post->tiles, post_parts(op, run));
+    for (int64_t c = 0; c < channels; c++)
+        if (post->reach[c] != 1)
+            channel_factors(op, run, c);
+    return true;
 }
 
 static dlz_gradient_view view_of(const dlz_op *op, bool relu, const uint8_t *codes) {
@@ -546,10 +588,9 @@ static void backward(dlz_op *op, const dlz_run *run) {
         return;
     if (post->activation)
         part_with_dropout(&pass);
+    bool far = false;
     if (post->has_batchnorm) {
-        if (!op->out->gradient_statistics.given)
-            dlz_parallel_for(post->tiles, run->workers, sums_tile, &pass);
-        gradient_factors(op, run);
+        far = gradient_factors(op, run, &pass);
     } else {
         for (int64_t c = 0; c < in->channels; c++) {
             post->a[c] = 1;
@@ -558,15 +599,21 @@ static void backward(dlz_op *op, const dlz_run *run) {
     }
     if (!in->needs_gradient)
         return;
-    if (post->pending) {
+    /* Who reads a view knows of no reach: then the gradient is written, in the place of z. */
+    if (post->pending && !far) {
         in->gradient = view_of(op, post->relu, NULL);
         return;
     }
-    if (is_pooled(op)) {
+    if (is_pooled(op) && !far) {
         for (int64_t c = 0; c < in->channels; c++)
             post->a[c] *= pass.post.keep_scale;
         in->gradient = view_of(op, false, in->pooled.codes);
         return;
+    }
+    if (is_pooled(op)) {
+        pass.post.pool = true;
+        pass.post.height = in->height;
+        pass.post.width = in->width;
     }
     if (!in->keep)
         in->dy = in->data;

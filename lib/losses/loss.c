@@ -53,6 +53,11 @@ dlviz_status dlz_loss_set(const char *who, dlviz_loss *loss, const dlz_loss_type
     return dlz_part_set(who, &dlz_loss_noun, (dlz_part *)loss, type->name, offset, value, size);
 }
 
+/* Times sample weights, and summed up, these are far from what a double cannot hold, and so is 1 over
+ * the sum. */
+#define LEAST_WEIGHT 1e-100
+#define LARGEST_WEIGHT 1e100
+
 static dlviz_status copy_weights(const char *who, int64_t count, const double *weights,
                                  double **copy) {
     *copy = NULL;
@@ -61,10 +66,10 @@ static dlviz_status copy_weights(const char *who, int64_t count, const double *w
                         "%s: %lld weights in %s; 0 or more, and an array, are accepted", who,
                         (long long)count, weights ? "an array" : "NULL");
     for (int64_t i = 0; i < count; i++)
-        if (!(weights[i] >= 0 && isfinite(weights[i])))
+        if (weights[i] != 0 && !(weights[i] >= LEAST_WEIGHT && weights[i] <= LARGEST_WEIGHT))
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                            "%s: weight %lld is %g; finite ones, 0 or more, are accepted", who,
-                            (long long)i, weights[i]);
+                            "%s: weight %lld is %g; 0 and %g to %g are accepted", who, (long long)i,
+                            weights[i], LEAST_WEIGHT, LARGEST_WEIGHT);
     if (count == 0)
         return DLVIZ_OK;
     *copy = dlz_alloc_array((uint64_t)count, sizeof **copy);

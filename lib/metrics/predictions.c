@@ -12,7 +12,12 @@ static bool are_scores(const dlviz_tensor *predictions) {
 
 dlviz_status dlz_require_class_scores(const char *who, const char *name, const dlviz_tensor *scores,
                                       const dlviz_tensor *labels) {
-    DLZ_TRY(dlz_require_points(who, name, scores, 1));
+    /* They are compared and not squared, so none is too large. */
+    DLZ_TRY(dlz_require_matrix(who, name, scores));
+    if (scores->dims[0] > INT32_MAX)
+        return dlz_fail(DLVIZ_ERROR_SHAPE, "%s: '%s' has %lld rows; 1 to %d are accepted", who,
+                        name, (long long)scores->dims[0], INT32_MAX);
+    DLZ_TRY(dlz_require_finite(who, name, scores));
     return dlz_require_labels(who, "labels", labels, scores->dims[0]);
 }
 
@@ -78,8 +83,8 @@ dlviz_status dlz_require_finite(const char *who, const char *name, const dlviz_t
     for (int64_t i = 0; i < tensor->size; i++)
         if (!isfinite(values[i]))
             return dlz_fail(DLVIZ_ERROR_NUMERIC,
-                            "%s: '%s' has %g in row %lld, place %lld; finite values are accepted",
-                            who, name, (double)values[i], (long long)(i / row),
-                            (long long)(i % row));
+                            "%s: '%s' has %g in row %lld, %s %lld; finite values are accepted", who,
+                            name, (double)values[i], (long long)(i / row),
+                            tensor->ndim == 2 ? "column" : "place", (long long)(i % row));
     return DLVIZ_OK;
 }

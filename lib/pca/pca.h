@@ -65,6 +65,10 @@ static inline bool dlz_pca_leads(const dlz_pca_input *input) {
 /* The rows of a tile in passes over the data. */
 #define DLZ_PCA_TILE 512
 
+/* What dlviz_pca_transform gives by this model. */
+dlviz_status dlz_pca_project(const dlz_pca_model *model, bool whiten, const dlviz_tensor *data,
+                             dlviz_tensor **projected);
+
 /* -- Ranks ---------------------------------------------------------------------------------------
  */
 
@@ -159,6 +163,11 @@ void dlz_pca_model_clear(dlz_pca_model *model);
 void dlz_pca_fix_signs(double *components, int64_t count, int64_t features);
 /* Makes `model` (handed over on success) the analysis's result, on all ranks or on none. */
 dlviz_status dlz_pca_adopt(dlviz_comm *comm, dlviz_pca *pca, dlz_pca_model *model);
+/* dlviz_pca_fit_transform of data x factor, a power of two, finite and with 2 rows or more. Where that
+ * hardly differs from row to row beside its size, so that the variance would be refused, it is done
+ * with the differences from the first row, and a factor of their own. */
+dlviz_status dlz_pca_project_any_size(dlviz_pca *pca, const dlviz_tensor *data, double factor,
+                                      dlviz_tensor **projected);
 /* 1 / standard deviation of component i, 0 when its variance is rounding noise. */
 double dlz_pca_inverse_deviation(const dlz_pca_model *model, int64_t i);
 

@@ -93,8 +93,9 @@ static dlviz_status make_model(dlz_pca_input *input, dlz_pca_model *model) {
     return dlz_pca_agree(input, dlz_pca_report(input->pca, 1));
 }
 
+/* With `projected` the data are projected, too, before the earlier fit goes. */
 static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *data,
-                        dlviz_status status) {
+                        dlviz_status status, dlviz_tensor **projected) {
     dlz_pca_input input;
     DLZ_TRY(dlz_pca_join(who, "data", pca, data, status, &input));
     DLZ_TRY(check_size(who, &input));
@@ -104,6 +105,8 @@ static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *dat
     status = dlz_pca_agree(&input, dlz_task_begin(&task, "PCA"));
     if (status == DLVIZ_OK)
         status = make_model(&input, &model);
+    if (status == DLVIZ_OK && projected)
+        status = dlz_comm_agree(input.comm, dlz_pca_project(&model, pca->whiten, data, projected));
     if (status == DLVIZ_OK)
         status = dlz_pca_adopt(input.comm, pca, &model);
     if (status == DLVIZ_OK)
@@ -117,7 +120,7 @@ static dlviz_status fit(const char *who, dlviz_pca *pca, const dlviz_tensor *dat
 dlviz_status dlviz_pca_fit(dlviz_pca *pca, const dlviz_tensor *data) {
     DLZ_REQUIRE(pca);
     DLZ_HOLD_TOGETHER(&pca->busy, "PCA", DLZ_ALONE, pca->comm);
-    return fit(__func__, pca, data, DLVIZ_OK);
+    return fit(__func__, pca, data, DLVIZ_OK, NULL);
 }
 
 dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tensor *data,
@@ -125,9 +128,8 @@ dlviz_status dlviz_pca_fit_transform(dlviz_pca *pca, const dlviz_tensor *data,
     dlviz_status status = DLZ_OUT_STATUS(projected);
     DLZ_REQUIRE(pca);
     DLZ_HOLD_TOGETHER(&pca->busy, "PCA", DLZ_ALONE, pca->comm);
-    DLZ_TRY(fit(__func__, pca, data, status));
-    status = dlz_comm_agree(pca->comm, dlviz_pca_transform(pca, data, projected));
-    if (status != DLVIZ_OK) {
+    status = fit(__func__, pca, data, status, projected);
+    if (status != DLVIZ_OK && projected) {
         dlviz_tensor_destroy(*projected);
         *projected = NULL;
     }

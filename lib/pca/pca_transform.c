@@ -74,9 +74,8 @@ static void reconstruct_tile(void *context, int64_t tile, int worker) {
 
 /* Makes ready to project, or with `back` to reconstruct, rows of the input. What it allocates,
  * finish frees, also after a failure. */
-static dlviz_status prepare(const dlviz_pca *pca, const dlviz_tensor *input, bool back,
-                            transform_pass *pass) {
-    const dlz_pca_model *model = &pca->model;
+static dlviz_status prepare(const dlz_pca_model *model, bool whiten, const dlviz_tensor *input,
+                            bool back, transform_pass *pass) {
     int64_t k = model->count, d = model->features;
     float *weights = dlz_alloc_array((uint64_t)k * (uint64_t)d, sizeof *weights);
     *pass = (transform_pass){.model = model, .weights = weights, .workers = dlz_threads()};
@@ -88,7 +87,7 @@ static dlviz_status prepare(const dlviz_pca *pca, const dlviz_tensor *input, boo
         return dlz_fail_memory("a projection", (uint64_t)k * (uint64_t)d * sizeof *weights);
     for (int64_t i = 0; i < k; i++) {
         double scale = 1;
-        if (pca->whiten) {
+        if (whiten) {
             double inverse = dlz_pca_inverse_deviation(model, i);
             scale = !back || inverse == 0 ? inverse : 1 / inverse;
         }
@@ -104,12 +103,12 @@ static void finish(transform_pass *pass) {
     dlz_free(pass->scratch);
 }
 
-static dlviz_status run(const dlviz_pca *pca, const dlviz_tensor *input, bool back,
-                        dlviz_tensor **output) {
-    int64_t rows = input->dims[0], columns = back ? pca->model.features : pca->model.count;
+static dlviz_status run(const dlz_pca_model *model, bool whiten, const dlviz_tensor *input,
+                        bool back, dlviz_tensor **output) {
+    int64_t rows = input->dims[0], columns = back ? model->features : model->count;
     transform_pass pass;
     dlviz_tensor *result = NULL;
-    dlviz_status status = prepare(pca, input, back, &pass);
+    dlviz_status status = prepare(model, whiten, input, back, &pass);
     if (status == DLVIZ_OK)
         status = dlz_tensor_create_raw(&result, DLVIZ_FLOAT32, 2, (int64_t[]){rows, columns});
     if (status == DLVIZ_OK) {
@@ -122,6 +121,11 @@ static dlviz_status run(const dlviz_pca *pca, const dlviz_tensor *input, bool ba
     finish(&pass);
     *output = result;
     return status;
+}
+
+dlviz_status dlz_pca_project(const dlz_pca_model *model, bool whiten, const dlviz_tensor *data,
+                             dlviz_tensor **projected) {
+    return run(model, whiten, data, false, projected);
 }
 
 /* A rank may have no rows. */
@@ -149,7 +153,7 @@ dlviz_status dlviz_pca_transform(const dlviz_pca *pca, const dlviz_tensor *data,
     DLZ_REQUIRE(pca);
     DLZ_HOLD_SHARED(&pca->busy, "PCA");
     DLZ_TRY(check(__func__, pca, "data", data, false));
-    return run(pca, data, false, projected);
+    return dlz_pca_project(&pca->model, pca->whiten, data, projected);
 }
 
 dlviz_status dlviz_pca_inverse_transform(const dlviz_pca *pca, const dlviz_tensor *projected,
@@ -158,7 +162,7 @@ dlviz_status dlviz_pca_inverse_transform(const dlviz_pca *pca, const dlviz_tenso
     DLZ_REQUIRE(pca);
     DLZ_HOLD_SHARED(&pca->busy, "PCA");
     DLZ_TRY(check(__func__, pca, "projected", projected, true));
-    return run(pca, projected, true, data);
+    return run(&pca->model, pca->whiten, projected, true, data);
 }
 
 /* ---- To a file, a few rows at a time ------------------------------------------------------------
@@ -173,7 +177,7 @@ static dlviz_status write_rows(const dlviz_pca *pca, const dlviz_tensor *data, d
     step = dlz_min_i64(step, dlz_max_i64(n, 1));
     float *rows = dlz_alloc_array((uint64_t)step, (uint64_t)k * sizeof *rows);
     transform_pass pass;
-    dlviz_status status = prepare(pca, data, false, &pass);
+    dlviz_status status = prepare(&pca->model, pca->whiten, data, false, &pass);
     if (status == DLVIZ_OK && !rows)
         status = dlz_fail_memory("a projection", (uint64_t)(step * k) * sizeof *rows);
     if (status == DLVIZ_OK)

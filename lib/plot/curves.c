@@ -74,12 +74,17 @@ static bool find_y_axis(const dlz_panel *panel, double height, dlz_axis *axis) {
     return any;
 }
 
+/* At the border where an axis does not go so far, which is as far as differences are numbers. */
+static double share_of(const dlz_axis *axis, double value) {
+    return fmin(fmax(dlz_axis_at(axis, value), 0), 1);
+}
+
 static double place_x(const curves_view *scene, double x) {
-    return scene->frame.x + scene->frame.width * dlz_axis_at(&scene->x, x);
+    return scene->frame.x + scene->frame.width * share_of(&scene->x, x);
 }
 
 static double place_y(const curves_view *scene, const dlz_axis *axis, double y) {
-    return scene->frame.y + scene->frame.height * (1 - dlz_axis_at(axis, y));
+    return scene->frame.y + scene->frame.height * (1 - share_of(axis, y));
 }
 
 static void draw_grid(const curves_view *scene, const dlz_axis *axis, bool last) {

@@ -39,6 +39,17 @@ static dlviz_status check(cairo_status_t status, const dlz_bytes *bytes) {
                     cairo_status_to_string(status));
 }
 
+static dlviz_status set_title(cairo_surface_t *surface, const char *title) {
+    char *replaced;
+    if (!title)
+        return DLVIZ_OK;
+    if (!dlz_type_replace(title, strlen(title), &replaced))
+        return dlz_fail_memory("a figure's title", strlen(title) + 1);
+    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_TITLE, replaced ? replaced : title);
+    dlz_free(replaced);
+    return DLVIZ_OK;
+}
+
 dlviz_status dlz_output_open(dlz_output *output, dlviz_figure_format format, int width, int height,
                              double unit, const char *title) {
     *output = (dlz_output){.format = format, .title = title};
@@ -59,8 +70,7 @@ dlviz_status dlz_output_open(dlz_output *output, dlviz_figure_format format, int
                                                               points * width, points * height);
         /* An empty date leaves it out: equal figures are equal files. */
         cairo_pdf_surface_set_metadata(output->surface, CAIRO_PDF_METADATA_CREATE_DATE, "");
-        if (title)
-            cairo_pdf_surface_set_metadata(output->surface, CAIRO_PDF_METADATA_TITLE, title);
+        DLZ_TRY(set_title(output->surface, title));
         break;
     }
     cairo_t *cr = cairo_create(output->surface);

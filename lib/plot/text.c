@@ -6,6 +6,14 @@
 
 enum { LONGEST_TEXT = 4095 };
 
+/* U+0080 to U+009F are control characters too; their last byte in UTF-8 is their number. */
+static bool is_control(const char *text, size_t length) {
+    unsigned char first = (unsigned char)text[0];
+    if (length == 1)
+        return (first < 0x20 && first != '\n') || first == 0x7F;
+    return length == 2 && first == 0xC2 && (unsigned char)text[1] < 0xA0;
+}
+
 dlviz_status dlz_check_text(const char *who, const char *name, const char *text) {
     if (!text)
         return DLVIZ_OK;
@@ -16,10 +24,10 @@ dlviz_status dlz_check_text(const char *who, const char *name, const char *text)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "%s: '%s' is not valid UTF-8 at byte %zu (0x%02x)", who, name, at,
                             (unsigned char)text[at]);
-        if (((unsigned char)text[at] < 0x20 && text[at] != '\n') || text[at] == 0x7F)
+        if (is_control(text + at, length))
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                             "%s: '%s' has the control character 0x%02x at byte %zu", who, name,
-                            (unsigned char)text[at], at);
+                            (unsigned char)text[at + length - 1], at);
         at += length;
         if (at > LONGEST_TEXT)
             return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: '%s' is longer than %d bytes", who,

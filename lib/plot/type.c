@@ -323,6 +323,49 @@ static void warn_of_boxes(dlz_type *type, const dlz_text_line *line) {
     errno = 0;
 }
 
+/* U+FDD0 to U+FDEF, and the last two of each plane. */
+static bool is_noncharacter(gunichar letter) {
+    return (letter & 0xFFFE) == 0xFFFE || (letter >= 0xFDD0 && letter <= 0xFDEF);
+}
+
+static bool has_noncharacters(const char *text, size_t length) {
+    for (const char *at = text; at < text + length; at = g_utf8_next_char(at))
+        if (is_noncharacter(g_utf8_get_char(at)))
+            return true;
+    return false;
+}
+
+bool dlz_type_replace(const char *text, size_t length, char **replaced) {
+    *replaced = NULL;
+    if (!has_noncharacters(text, length))
+        return true;
+    char *copy = dlz_alloc(length + 1);
+    if (!copy)
+        return false;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    for (char *at = copy; at < copy + length; at = g_utf8_next_char(at)) {
+        gunichar letter = g_utf8_get_char(at);
+        if (is_noncharacter(letter))
+            g_unichar_to_utf8(letter > 0xFFFF ? (letter & ~(gunichar)3) | 1 : 0xFFFD, at);
+    }
+    *replaced = copy;
+    return true;
+}
+
+static void set_text(dlz_type *type, const dlz_text_line *line) {
+    char *replaced = NULL;
+    bool plain = is_plain(line);
+    if (!plain && !dlz_type_replace(line->text, line->length, &replaced))
+        type->status = CAIRO_STATUS_NO_MEMORY;
+    pango_layout_set_text(type->layout, replaced ? replaced : line->text, (int)line->length);
+    dlz_free(replaced);
+    PangoAttrList *languages = plain ? NULL : languages_of(line->text, line->length);
+    pango_layout_set_attributes(type->layout, languages);
+    if (languages)
+        pango_attr_list_unref(languages);
+}
+
 /* The layout's first line; it belongs to the layout. `most` below 0: all in one line. */
 static PangoLayoutLine *set_line(dlz_type *type, const dlz_text_line *line, double most) {
     PangoFontDescription *font = line->bold ? type->bold : type->plain;
@@ -334,14 +377,7 @@ static PangoLayoutLine *set_line(dlz_type *type, const dlz_text_line *line, doub
     }
     pango_layout_set_font_description(type->layout, font);
     pango_layout_set_width(type->layout, most < 0 ? -1 : (int)floor(most * PANGO_SCALE));
-    pango_layout_set_text(type->layout, line->text, (int)line->length);
-    if (is_plain(line)) {
-        pango_layout_set_attributes(type->layout, NULL);
-    } else {
-        PangoAttrList *languages = languages_of(line->text, line->length);
-        pango_layout_set_attributes(type->layout, languages);
-        pango_attr_list_unref(languages);
-    }
+    set_text(type, line);
     return pango_layout_get_line_readonly(type->layout, 0);
 }
 

@@ -35,6 +35,11 @@ dlviz_status dlz_type_status(dlz_type *type);
 
 /* The family of the font that plain text is set in. */
 const char *dlz_type_family(const dlz_type *type);
+/* What Unicode says are no characters cairo refuses to write into a PDF. *replaced is a copy with
+ * U+FFFD in their places, or in planes beyond the first, where that would be shorter, what comes before
+ * them, which is a box too: so all other text stays where it is. NULL where there are none; false
+ * where there is no memory. */
+bool dlz_type_replace(const char *text, size_t length, char **replaced);
 /* Whether the first letter that has a direction runs from right to left. */
 bool dlz_type_leftwards(const char *text, size_t length);
 double dlz_type_width(dlz_type *type, const dlz_text_line *line);

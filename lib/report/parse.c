@@ -163,10 +163,12 @@ static dlviz_status parse_predictions(const json_t *object, const context *c,
 
 static dlviz_status parse_frame_into(const json_t *object, const context *c, dlviz_report_run *run,
                                      dlz_report_frame *frame) {
-    int64_t least = run->num_frames ? run->frames[run->num_frames - 1].epoch + 1 : -1;
-    if (run->num_frames == 1 && least == 0)
+    int64_t before = run->num_frames ? run->frames[run->num_frames - 1].epoch : -2;
+    if (before == -1)
         return dlz_fail(DLVIZ_ERROR_FORMAT, "it has a frame behind one without an epoch");
-    DLZ_TRY(dlz_value_integer(get(object, "epoch"), "epoch", least, INT64_MAX - 1, &frame->epoch));
+    if (before == INT64_MAX)
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "it has a frame behind the last epoch that can be");
+    DLZ_TRY(dlz_value_integer(get(object, "epoch"), "epoch", before + 1, INT64_MAX, &frame->epoch));
     DLZ_TRY(parse_maps(object, c, run, frame));
     DLZ_TRY(parse_predictions(object, c, frame));
     return dlz_report_take_frame(run, frame);

@@ -16,11 +16,26 @@
 /* A column's mean that is so many deviations from 0 is worth subtracting. */
 #define FAR_FROM_ZERO 8
 
+/* A difference of two int64, to the last digit but for 2^64 itself. */
+typedef struct difference {
+    bool negative;
+    uint64_t magnitude;
+} difference;
+
+/* A number of a column, less its offset. */
+typedef struct number {
+    double value;
+    float narrow;
+    double error;  /* of rounding to `narrow` */
+    int64_t whole; /* where the column has integers: as it was */
+} number;
+
 /* What is known of a column; NaN and infinities, which float32 has too, are passed over. */
 typedef struct column {
-    double first; /* the sums are about it */
-    double low, high, sum, square;
-    double error; /* the largest change by rounding */
+    number first; /* the sums are about it */
+    double low, high;
+    double least, most, sum, square; /* less the first: of integers these are exact */
+    double error;                    /* the largest change by rounding */
     int64_t count;
 } column;
 
@@ -58,20 +73,85 @@ static bool inside(const dlz_wide *from, const place *at) {
     return at->index < from->rows * from->columns;
 }
 
-/* Number `index`, less an offset that is a whole number when the numbers are. */
-static dlviz_status load(const dlz_wide *from, int64_t index, double offset, double *number) {
-    size_t size = dlz_element_size(from->element);
-    const char *at = (const char *)from->numbers + (size_t)index * size;
-    if (from->element == DLZ_ELEMENT_F64) {
-        *number = dlz_element_double(from->big_endian, at) - offset;
+/* -- Integers, of which double holds no more than 53 bits ----------------------------------------
+ */
+
+static difference less(int64_t whole, int64_t other) {
+    uint64_t a = (uint64_t)whole, b = (uint64_t)other;
+    return whole < other ? (difference){true, b - a} : (difference){false, a - b};
+}
+
+/* The offset is a whole number from -2^63 to 2^63. */
+static difference less_offset(int64_t whole, double offset) {
+    if (offset < 0x1p63)
+        return less(whole, (int64_t)offset);
+    uint64_t magnitude = (UINT64_C(1) << 63) - (uint64_t)whole;
+    return (difference){true, magnitude ? magnitude : UINT64_MAX};
+}
+
+static double as_double(difference d) {
+    return d.negative ? -(double)d.magnitude : (double)d.magnitude;
+}
+
+static double less_exactly(int64_t whole, int64_t other) {
+    int64_t rest;
+    return __builtin_sub_overflow(whole, other, &rest) ? as_double(less(whole, other))
+                                                       : (double)rest;
+}
+
+static number round_far(int64_t whole, double offset) {
+    difference d = less_offset(whole, offset);
+    float narrow = (float)d.magnitude;
+    uint64_t error;
+    if (narrow >= 0x1p64f)
+        error = 0 - d.magnitude;
+    else if ((uint64_t)narrow > d.magnitude)
+        error = (uint64_t)narrow - d.magnitude;
+    else
+        error = d.magnitude - (uint64_t)narrow;
+    return (number){.value = as_double(d),
+                    .narrow = d.negative ? -narrow : narrow,
+                    .error = (double)error,
+                    .whole = whole};
+}
+
+static number round_real(double value) {
+    float narrow = (float)value;
+    return (number){.value = value, .narrow = narrow, .error = fabs((double)narrow - value)};
+}
+
+static number round_whole(int64_t whole, double offset) {
+    const int64_t most = INT64_C(1) << 53;
+    int64_t rest;
+    if (!(offset < 0x1p63) || __builtin_sub_overflow(whole, (int64_t)offset, &rest) ||
+        rest < -most || rest > most)
+        return round_far(whole, offset);
+    number n = round_real((double)rest);
+    n.whole = whole;
+    return n;
+}
+
+/* -- What columns have ---------------------------------------------------------------------------
+ */
+
+static dlz_element element_of(const dlz_wide *from, int64_t j) {
+    return from->wholes && from->wholes[j] ? DLZ_ELEMENT_I64 : from->element;
+}
+
+/* A number less an offset, which is a whole number when the numbers are. */
+static dlviz_status load(const dlz_wide *from, const place *source, double offset, number *to) {
+    dlz_element element = element_of(from, source->column);
+    size_t size = dlz_element_size(element);
+    const char *at = (const char *)from->numbers + (size_t)source->index * size;
+    if (element == DLZ_ELEMENT_F64) {
+        *to = round_real(dlz_element_double(from->big_endian, at) - offset);
         return DLVIZ_OK;
     }
-    int64_t whole, rest;
-    if (dlz_element_decode(from->element, from->big_endian, at, 1, &whole) != DLVIZ_OK)
+    int64_t whole;
+    if (dlz_element_decode(element, from->big_endian, at, 1, &whole) != DLVIZ_OK)
         return dlz_fail(DLVIZ_ERROR_NUMERIC, "element %lld is beyond the range of int64",
-                        (long long)index);
-    bool exact = fabs(offset) < 0x1p63 && !__builtin_sub_overflow(whole, (int64_t)offset, &rest);
-    *number = exact ? (double)rest : (double)whole - offset;
+                        (long long)source->index);
+    *to = round_whole(whole, offset);
     return DLVIZ_OK;
 }
 
@@ -80,21 +160,31 @@ static dlviz_status survey(const dlz_wide *from, const float *offsets, column *c
     memset(columns, 0, (size_t)from->columns * sizeof *columns);
     for (place at = {0}; inside(from, &at); step(from, &at)) {
         column *c = &columns[at.column];
-        double value = 0, offset = offsets ? (double)offsets[at.column] : 0;
-        DLZ_TRY(load(from, at.index, offset, &value));
-        if (!isfinite(value))
+        bool real = element_of(from, at.column) == DLZ_ELEMENT_F64;
+        number n = {0};
+        DLZ_TRY(load(from, &at, offsets ? (double)offsets[at.column] : 0, &n));
+        if (!isfinite(n.value))
             continue;
-        if (c->count++ == 0)
-            c->first = c->low = c->high = value;
-        c->low = value < c->low ? value : c->low;
-        c->high = value > c->high ? value : c->high;
-        c->sum += value - c->first;
-        c->square += (value - c->first) * (value - c->first);
-        double error = fabs((double)(float)value - value);
-        if (error <= FLT_MAX) /* what is beyond float32 is refused on its own */
-            c->error = fmax(c->error, error);
+        if (c->count++ == 0) {
+            c->first = n;
+            c->low = c->high = n.value;
+        }
+        double more = real ? n.value - c->first.value : less_exactly(n.whole, c->first.whole);
+        c->low = n.value < c->low ? n.value : c->low;
+        c->high = n.value > c->high ? n.value : c->high;
+        c->least = more < c->least ? more : c->least;
+        c->most = more > c->most ? more : c->most;
+        c->sum += more;
+        c->square += more * more;
+        if (n.error <= FLT_MAX) /* what is beyond float32 is refused on its own */
+            c->error = fmax(c->error, n.error);
     }
     return DLVIZ_OK;
+}
+
+static double range_of(const dlz_wide *from, const column *columns, int64_t j) {
+    const column *c = &columns[j];
+    return element_of(from, j) == DLZ_ELEMENT_F64 ? c->high - c->low : c->most - c->least;
 }
 
 static double largest_magnitude(const column *c) {
@@ -105,15 +195,16 @@ static double offset_size(const float *offsets, int64_t j) {
     return offsets ? fabs((double)offsets[j]) : 0;
 }
 
-static bool loses(const dlz_wide *from, double error, double range, double magnitude) {
-    double noise = from->element == DLZ_ELEMENT_F64 ? NOISE * magnitude : 0;
+/* `real`: the numbers are float64. */
+static bool loses(bool real, double error, double range, double magnitude) {
+    double noise = real ? NOISE * magnitude : 0;
     return error > MOST_LOSS * range && range > noise;
 }
 
 static dlviz_status refuse(const dlz_wide *from, int64_t index, const column *c,
                            const char *remedy) {
     char low[DLZ_NUMBER_SIZE], high[DLZ_NUMBER_SIZE], step[DLZ_NUMBER_SIZE];
-    const char *type = from->element == DLZ_ELEMENT_F64 ? "float64" : "integers";
+    const char *type = element_of(from, index) == DLZ_ELEMENT_F64 ? "float64" : "integers";
     double magnitude = largest_magnitude(c);
     float rounded = (float)magnitude;
     if (from->names)
@@ -135,19 +226,22 @@ static dlviz_status judge(const dlz_wide *from, const column *columns, const flo
     int64_t worst = 0;
     for (int64_t j = 0; j < from->columns; j++) {
         const column *c = &columns[j];
-        widest = fmax(widest, c->high - c->low);
+        widest = fmax(widest, range_of(from, columns, j));
         magnitude = fmax(magnitude, largest_magnitude(c) + offset_size(offsets, j));
         worst = c->error > error ? j : worst;
         error = fmax(error, c->error);
     }
-    if (from->rows < FEWEST_ROWS)
-        return loses(from, error, widest, magnitude) ? refuse(from, worst, &columns[worst], remedy)
+    if (from->rows < FEWEST_ROWS) {
+        bool real = element_of(from, worst) == DLZ_ELEMENT_F64;
+        return loses(real, error, widest, magnitude) ? refuse(from, worst, &columns[worst], remedy)
                                                      : DLVIZ_OK;
+    }
     for (int64_t j = 0; j < from->columns; j++) {
         const column *c = &columns[j];
-        double range = c->high - c->low;
+        bool real = element_of(from, j) == DLZ_ELEMENT_F64;
+        double range = range_of(from, columns, j);
         magnitude = largest_magnitude(c) + offset_size(offsets, j);
-        if (range >= NEGLIGIBLE * widest && loses(from, c->error, range, magnitude))
+        if (range >= NEGLIGIBLE * widest && loses(real, c->error, range, magnitude))
             return refuse(from, j, c, remedy);
     }
     return DLVIZ_OK;
@@ -173,26 +267,31 @@ dlviz_status dlz_check_narrow(const dlz_wide *from, const char *remedy) {
 }
 
 /* A float32, so that it can be given back exactly; whole where the numbers are. */
-static float choose_offset(const dlz_wide *from, const column *c) {
+static float choose_offset(bool real, const column *c) {
     if (c->error == 0)
         return 0;
-    double shift = c->sum / (double)c->count, mean = c->first + shift;
+    double shift = c->sum / (double)c->count, mean = c->first.value + shift;
     double variance = fmax(c->square / (double)c->count - shift * shift, 0);
-    float offset = (float)(from->element == DLZ_ELEMENT_F64 ? mean : rint(mean));
+    float offset = (float)(real ? mean : rint(mean));
     return isfinite(offset) && fabs(mean) > FAR_FROM_ZERO * sqrt(variance) ? offset : 0;
 }
 
 static dlviz_status convert(const dlz_wide *from, const float *offsets, float *to) {
     for (place at = {0}; inside(from, &at); step(from, &at)) {
-        double value = 0;
-        DLZ_TRY(load(from, at.index, (double)offsets[at.column], &value));
-        float narrow = to[at.index] = (float)value;
+        number n = {0};
+        DLZ_TRY(load(from, &at, offsets ? (double)offsets[at.column] : 0, &n));
+        to[at.index] = n.narrow;
         char text[DLZ_NUMBER_SIZE];
-        if (isinf(narrow) && !isinf(value))
+        if (isinf(n.narrow) && !isinf(n.value))
             return dlz_fail(DLVIZ_ERROR_NUMERIC, "element %lld is %s, beyond the range of float32",
-                            (long long)at.index, dlz_number(text, value, 6));
+                            (long long)at.index, dlz_number(text, n.value, 6));
     }
     return DLVIZ_OK;
+}
+
+dlviz_status dlz_narrow_checked(const dlz_wide *from, float *to, const char *remedy) {
+    DLZ_TRY(dlz_check_narrow(from, remedy));
+    return convert(from, NULL, to);
 }
 
 dlviz_status dlz_narrow_shifted(const dlz_wide *from, float *to, float *offsets) {
@@ -203,7 +302,7 @@ dlviz_status dlz_narrow_shifted(const dlz_wide *from, float *to, float *offsets)
     dlviz_status status = survey(from, NULL, columns);
     bool shifted = false;
     for (int64_t j = 0; status == DLVIZ_OK && j < from->columns; j++) {
-        offsets[j] = choose_offset(from, &columns[j]);
+        offsets[j] = choose_offset(element_of(from, j) == DLZ_ELEMENT_F64, &columns[j]);
         shifted |= offsets[j] != 0;
     }
     if (status == DLVIZ_OK && shifted)

@@ -13,6 +13,7 @@ typedef struct dlz_wide {
     int64_t rows, columns;
     const void *numbers;      /* need no alignment */
     const char *const *names; /* of the columns, for sentences; NULL where they have none */
+    const bool *wholes;       /* which columns of float64 have int64 instead; NULL for none */
 } dlz_wide;
 
 /* The numbers of an array: its first dimension counts rows, all others together columns. */
@@ -28,6 +29,9 @@ bool dlz_is_wide(dlz_element element);
  * widest column's (10^-6). Fewer than 8 rows are judged by all columns together, since some of them
  * may be near each other by chance. `remedy` ends the sentence. */
 dlviz_status dlz_check_narrow(const dlz_wide *from, const char *remedy);
+
+/* The same, and then rounds to float32, in the order of `from`. */
+dlviz_status dlz_narrow_checked(const dlz_wide *from, float *to, const char *remedy);
 
 /* Rounds to float32, in the order of `from`, after subtracting an offset from each column that lies
  * far from 0 beside its spread and would not be exact; offsets[columns] is 0 for all others. Fails

@@ -152,7 +152,18 @@ static dlviz_status unpack(dlz_npz_stream *stream, const dlz_npz_entry *entry, v
     return status == DLVIZ_OK ? dlz_npz_stream_finish(stream) : status;
 }
 
-static dlviz_status read_entry(const dlviz_npz *npz, const dlz_npz_entry *entry, bool shifted,
+typedef enum reading { AS_IT_IS, SHIFTED, TRUTH_AS_FLOAT } reading;
+
+/* An array of bool, which is uint8 as it is, becomes float32. */
+static dlviz_status take_truth(const dlz_npy_header *header, void **block, dlviz_tensor **tensor) {
+    dlviz_tensor *bytes;
+    DLZ_TRY(dlz_npy_take(header, block, &bytes));
+    dlviz_status status = dlviz_tensor_convert(bytes, DLVIZ_FLOAT32, tensor);
+    dlviz_tensor_destroy(bytes);
+    return status;
+}
+
+static dlviz_status read_entry(const dlviz_npz *npz, const dlz_npz_entry *entry, reading how,
                                dlviz_tensor **tensor, dlviz_tensor **offsets) {
     dlz_npz_stream *stream;
     DLZ_TRY(dlz_npz_stream_open(&stream, &npz->archive, entry));
@@ -160,21 +171,23 @@ static dlviz_status read_entry(const dlviz_npz *npz, const dlz_npz_entry *entry,
     dlz_npy_header header = {0};
     dlviz_status status = unpack(stream, entry, &block, &header);
     dlz_npz_stream_close(stream);
-    if (status == DLVIZ_OK && shifted)
+    if (status == DLVIZ_OK && how == SHIFTED)
         status = dlz_npy_decode_shifted(&header, (unsigned char *)block + header.offset, tensor,
                                         offsets);
+    else if (status == DLVIZ_OK && how == TRUTH_AS_FLOAT && header.element == DLZ_ELEMENT_BOOL)
+        status = take_truth(&header, &block, tensor);
     else if (status == DLVIZ_OK)
         status = dlz_npy_take(&header, &block, tensor);
     dlz_free(block);
     return status;
 }
 
-static dlviz_status read_named(const dlviz_npz *npz, const char *who, const char *name,
-                               bool shifted, dlviz_tensor **tensor, dlviz_tensor **offsets) {
+static dlviz_status read_named(const dlviz_npz *npz, const char *who, const char *name, reading how,
+                               dlviz_tensor **tensor, dlviz_tensor **offsets) {
     int64_t index = dlz_names_find(npz->names, name);
     if (index < 0)
         return no_array(npz, who, name);
-    dlviz_status status = read_entry(npz, &npz->entries[index], shifted, tensor, offsets);
+    dlviz_status status = read_entry(npz, &npz->entries[index], how, tensor, offsets);
     return status == DLVIZ_OK ? status
                               : dlz_fail_within(status, "%s: cannot read array '%s'", who, name);
 }
@@ -184,7 +197,12 @@ dlviz_status dlviz_npz_read(const dlviz_npz *npz, const char *name, dlviz_tensor
     DLZ_REQUIRE_OUT(tensor);
     DLZ_REQUIRE(npz);
     DLZ_REQUIRE(name);
-    return read_named(npz, __func__, name, false, tensor, NULL);
+    return read_named(npz, __func__, name, AS_IT_IS, tensor, NULL);
+}
+
+dlviz_status dlz_npz_read_samples(const dlviz_npz *npz, const char *name, dlviz_tensor **tensor) {
+    DLZ_READING_OF(.file = npz->path, .kind = "array", .part = name);
+    return read_named(npz, "dlviz_npz_read", name, TRUTH_AS_FLOAT, tensor, NULL);
 }
 
 dlviz_status dlviz_npz_read_shifted(const dlviz_npz *npz, const char *name, dlviz_tensor **tensor,
@@ -195,5 +213,5 @@ dlviz_status dlviz_npz_read_shifted(const dlviz_npz *npz, const char *name, dlvi
     DLZ_REQUIRE_OUT(tensor);
     DLZ_REQUIRE(npz);
     DLZ_REQUIRE(name);
-    return read_named(npz, __func__, name, true, tensor, offsets);
+    return read_named(npz, __func__, name, SHIFTED, tensor, offsets);
 }

@@ -45,6 +45,10 @@ dlviz_status dlz_archive_read(const dlz_archive *archive, uint64_t offset, void 
 /* Fills in the entries of an archive that is open; after a failure, those that there are. */
 dlviz_status dlz_npz_read_directory(dlviz_npz *npz);
 
+/* As dlviz_npz_read, but truth values are the numbers 0 and 1, of float32, where uint8 is shares of
+ * 255. */
+dlviz_status dlz_npz_read_samples(const dlviz_npz *npz, const char *name, dlviz_tensor **tensor);
+
 /* Reading an entry from front to end. */
 typedef struct dlz_npz_stream dlz_npz_stream;
 dlviz_status dlz_npz_stream_open(dlz_npz_stream **out, const dlz_archive *archive,

@@ -143,10 +143,10 @@ static dlviz_status read_zip64_extra(const unsigned char *extra, size_t size,
 static dlviz_status name_array(dlz_npz_entry *entry, size_t length) {
     static const char suffix[] = ".npy";
     size_t end = sizeof suffix - 1;
-    if (strlen(entry->file) != length || !dlz_is_utf8(entry->file))
-        return dlz_fail(DLVIZ_ERROR_FORMAT, "the name of one of its files is no UTF-8");
-    if (length < end || strcmp(entry->file + length - end, suffix) != 0)
+    if (length < end || memcmp(entry->file + length - end, suffix, end) != 0)
         return DLVIZ_OK;
+    if (strlen(entry->file) != length || !dlz_is_utf8(entry->file))
+        return dlz_fail(DLVIZ_ERROR_FORMAT, "the name of one of its arrays is no UTF-8");
     entry->name = dlz_strdup(entry->file);
     if (!entry->name)
         return dlz_fail_memory("the name of an array", length);

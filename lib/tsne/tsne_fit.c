@@ -197,7 +197,7 @@ static dlviz_status join_points(dlviz_tsne *tsne, dlz_affinities *affinities) {
     double start = dlz_tsne_clock();
     dlz_task_part(NEIGHBORS, DESCENT);
     if (status == DLVIZ_OK) {
-        dlz_tsne_affinity_distances(result->distance, distances, n * k);
+        dlz_tsne_affinity_distances(result->distance, n, k, distances);
         status = join_neighbors(tsne, n, indices, distances, k, affinities);
         result->neighbors = k;
     }
@@ -292,14 +292,6 @@ static dlviz_status require_values(const char *who, const char *name, const dlvi
     return DLVIZ_OK;
 }
 
-/* The squares of one point's distances, but for a factor that its affinities do not depend on: of
- * very small distances the squares themselves would be 0. */
-static void square(const float *distances, int64_t count, float *squares) {
-    double scale = (double)dlz_tsne_find_scale(distances, count);
-    for (int64_t i = 0; i < count; i++)
-        squares[i] = (float)(scale * distances[i] * (scale * distances[i]));
-}
-
 static dlviz_status square_all(const int32_t *indices, const dlviz_tensor *distances,
                                float **squares) {
     int64_t n = distances->dims[0], k = distances->dims[1];
@@ -314,7 +306,7 @@ static dlviz_status square_all(const int32_t *indices, const dlviz_tensor *dista
         return dlz_fail_memory("the distances", (uint64_t)(n * k) * sizeof **squares);
     const float *given = distances->data;
     for (int64_t row = 0; row < n; row++)
-        square(given + row * k, k, *squares + row * k);
+        dlz_tsne_square(given + row * k, k, *squares + row * k);
     return DLVIZ_OK;
 }
 

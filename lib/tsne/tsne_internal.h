@@ -111,9 +111,13 @@ dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
 /* A power of two that brings the largest of these values near 2^40. */
 float dlz_tsne_find_scale(const float *values, int64_t count);
 
-/* What the affinities use as squared distances, from what the search for neighbors gives. */
-void dlz_tsne_affinity_distances(dlviz_tsne_distance_kind distance, float *squared_distances,
-                                 int64_t count);
+/* The squares of one point's distances, but for a factor that its affinities do not depend on: of
+ * very small distances the squares themselves would be 0. `squares` may be `distances`. */
+void dlz_tsne_square(const float *distances, int64_t count, float *squares);
+/* What the affinities of n points with k neighbors each use as squared distances, from what the
+ * search for neighbors gives. */
+void dlz_tsne_affinity_distances(dlviz_tsne_distance_kind distance, int64_t n, int64_t k,
+                                 float *squared_distances);
 
 double dlz_tsne_clock(void); /* seconds */
 

@@ -23,6 +23,7 @@
 #define ROWS 512             /* points a tile */
 #define ROW_COST 10          /* of a point, in affinities */
 #define COLLAPSED 1e-3       /* of the start's deviation */
+#define LOOK_EVERY 10        /* iterations, where a fit ends before its early exaggeration */
 #define UNFOLDED 1e-2        /* a deviation below which a map has not unfolded yet */
 #define EXACT_Z_POINTS 20000 /* up to here the last divergence takes Z from all pairs */
 
@@ -338,11 +339,25 @@ static double deviation(const descent *d) {
     return sqrt(sum / (double)(d->n * d->dimensions));
 }
 
+/* Whether to look for a collapse before this iteration. The exaggeration's end is the last time: what
+ * is not noticed then goes on from rounding errors. Where the fit ends before it, looks come while
+ * there are iterations to begin anew with. They are no more than that, for a random start may be
+ * drawn together for a while before it unfolds. */
+static bool may_have_collapsed(const descent *d, int iteration) {
+    int last = d->settings->iterations - 1;
+    if (iteration == 0 || iteration > d->early_end)
+        return false;
+    if (iteration % DLZ_TSNE_REPORT_EVERY == 0 || iteration == d->early_end || iteration == last)
+        return true;
+    return d->early_end > last && iteration % LOOK_EVERY == 0 &&
+           iteration > last / DLZ_TSNE_REPORT_EVERY * DLZ_TSNE_REPORT_EVERY;
+}
+
 /* Where all points are neighbors of most others, a single point is the map that exaggerated
  * attraction asks for. What is left of the start then are rounding errors, so the descent goes back
  * to it and on without exaggeration. */
 static void leave_collapse(descent *d, int iteration) {
-    if (iteration > d->early_end || !(deviation(d) < COLLAPSED * d->start_deviation))
+    if (!(deviation(d) < COLLAPSED * d->start_deviation))
         return;
     for (int64_t i = 0; i < d->n; i++)
         for (int c = 0; c < d->dimensions; c++)
@@ -406,7 +421,7 @@ static dlviz_status descend(descent *d) {
     bool may_stop = settings->least_gradient > 0 || settings->patience > 0;
     double z;
     for (int iteration = 0; iteration < settings->iterations; iteration++) {
-        if (iteration > 0 && iteration % DLZ_TSNE_REPORT_EVERY == 0)
+        if (may_have_collapsed(d, iteration))
             leave_collapse(d, iteration);
         double exaggeration = exaggeration_at(d, iteration);
         if (is_time_to_reorder(iteration))

@@ -3,10 +3,9 @@
 #include "base/random.h"
 #include "neighbors/distances.h"
 #include "base/sort.h"
+#include "pca/pca.h"
 #include "tsne/tsne_internal.h"
 #include "tensor/tensor.h"
-
-#include <dlviz/pca.h>
 
 #include <float.h>
 #include <math.h>
@@ -86,13 +85,17 @@ dlviz_status dlz_tsne_copy_points(const char *who, const dlviz_tensor *points,
     return DLVIZ_OK;
 }
 
-void dlz_tsne_affinity_distances(dlviz_tsne_distance_kind distance, float *squared_distances,
-                                 int64_t count) {
-    /* Unit vectors: |a - b|^2 = 2 (1 - cos). */
-    for (int64_t i = 0; distance == DLVIZ_TSNE_DISTANCE_COSINE && i < count; i++) {
-        float cosine_distance = squared_distances[i] / 2;
-        squared_distances[i] = cosine_distance * cosine_distance;
-    }
+void dlz_tsne_square(const float *distances, int64_t count, float *squares) {
+    double scale = (double)dlz_tsne_find_scale(distances, count);
+    for (int64_t i = 0; i < count; i++)
+        squares[i] = (float)(scale * distances[i] * (scale * distances[i]));
+}
+
+void dlz_tsne_affinity_distances(dlviz_tsne_distance_kind distance, int64_t n, int64_t k,
+                                 float *squared_distances) {
+    /* Unit vectors: |a - b|^2 = 2 (1 - cos), and the factor does not matter. */
+    for (int64_t i = 0; distance == DLVIZ_TSNE_DISTANCE_COSINE && i < n; i++)
+        dlz_tsne_square(squared_distances + i * k, k, squared_distances + i * k);
 }
 
 void dlz_tsne_start_random(int64_t n, int dimensions, uint64_t seed, float *map) {
@@ -124,7 +127,7 @@ static void scale_start(int64_t n, int dimensions, uint64_t seed, float *map) {
 static dlviz_status project(dlviz_pca *pca, const dlviz_tensor *points, int dimensions,
                             uint64_t seed, float *map) {
     dlviz_tensor *projected;
-    DLZ_TRY(dlviz_pca_fit_transform(pca, points, &projected));
+    DLZ_TRY(dlz_pca_project_any_size(pca, points, 1, &projected));
     int64_t n = points->dims[0], kept = projected->dims[1];
     const float *values = projected->data;
     float largest = 0;

@@ -235,7 +235,7 @@ static dlviz_status prepare_map(placement *s, float *memory) {
 static dlviz_status prepare(placement *s, const dlviz_tensor *points, float *memory) {
     const dlz_tsne_result *fit = s->fit;
     DLZ_TRY(find_neighbors(s, points));
-    dlz_tsne_affinity_distances(fit->distance, s->p, s->m * s->k);
+    dlz_tsne_affinity_distances(fit->distance, s->m, s->k, s->p);
     double perplexity = fmax(fmin(s->settings->transform_perplexity, s->k / 3.0), 1);
     for (int64_t i = 0; i < s->m; i++)
         start_at_median(s, i, s->map + i * fit->dimensions);

@@ -333,6 +333,12 @@ class Labels(Clusters):
         files.write(path("gaps.txt"), "\n".join([""] * 3 + texts[3:]).encode())
         process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("gaps.txt"), "--quality", "--quiet")
         self.expect_line(0, process, "3 points labeled -1")
+        # A figure takes lines of text, and a word may have what is none.
+        files.write(path("tabs.txt"), "\n".join(text + "\t\x85" for text in texts).encode())
+        figure = ("--figure", path("tabs.svg")) if programs.with_figures else ()
+        process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("tabs.txt"), "--quiet", *figure)
+        self.expect(0, process)
+        self.assertTrue(not figure or "ant??" in files.read(path("tabs.svg")).decode())
         files.write(path("few.txt"), "\n".join(texts[1:]).encode())
         process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("few.txt"))
         self.expect_line(1, process, "59 labels", "60 points")

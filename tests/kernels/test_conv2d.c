@@ -471,6 +471,46 @@ START_TEST(outliers_do_not_spoil_rows) {
 }
 END_TEST
 
+/* Data, gradients, or what they come to together, up to the end of what a float holds. */
+START_TEST(large_numbers_do_not_overflow_along_rows) {
+    const dlz_conv2d_shape shapes[] = {square_conv(2, 39, 3, 40, 7, 2, 2),
+                                       square_conv(1, 14, 33, 33, 5, 1, 2),
+                                       square_conv(1, 13, 48, 96, 4, 1, 1)};
+    const double powers[] = {1, 0, 0.5, -0.2, 1.3}; /* the data's share */
+    for (int turn = 0; turn < 15; turn++) {
+        conv_layer l = make_conv_layer(shapes[turn % 3], shapes[turn % 3].channels, false, 70);
+        const dlz_conv2d_shape *s = &l.shape;
+        l.pending = l.out_relu = l.relu = l.norm = false;
+        double most = 3e38 / (double)(s->images * s->out_height * s->out_width);
+        double of_data = fmin(pow(most, powers[turn / 3]), 3e38);
+        for (int64_t i = 0; i < s->images * l.in_size; i++)
+            l.x[i] *= (float)of_data;
+        for (int64_t i = 0; i < s->images * l.out_size; i++)
+            l.dy[i] *= (float)fmin(most / of_data, 3e38);
+        for (int64_t i = 0; i < s->outputs * l.patch; i++)
+            l.weights[i] *= 1e-6f;
+        conv_reference wanted = compute(&l);
+        for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+            if (!dlz_isa_available((dlz_isa)isa))
+                continue;
+            dlz_conv2d_plan plan;
+            ck_ok(dlz_conv2d_plan_create_along(&plan, s, (dlz_isa)isa));
+            ck_assert_int_gt(plan.along.outputs, 0);
+            conv_results r = run(&l, &plan);
+            for (int64_t i = 0; i < s->images * l.out_size; i++)
+                ck_assert(fabs((double)r.y[i] - wanted.y[i]) <= 1e-5 * (wanted.y_size[i] + 1));
+            for (int64_t i = 0; i < s->outputs * l.patch; i++)
+                ck_assert_msg(fabs((double)r.dw[i] - wanted.dw[i]) <= 1e-5 * wanted.dw_size[i],
+                              "%s, turn %d: dw %d is %g instead of %g", dlz_isa_name(plan.isa),
+                              turn, (int)i, (double)r.dw[i], wanted.dw[i]);
+            discard_conv_results(&r);
+        }
+        discard_conv_reference(&wanted);
+        discard_conv_layer(&l);
+    }
+}
+END_TEST
+
 START_TEST(what_fits_no_memory_is_refused) {
     dlz_conv2d_shape shape = square_conv(1, 1, 1 << 30, 1, 1 << 20, 1, 1 << 20);
     shape.out_height = shape.out_width = (1 << 20) + 2;
@@ -488,6 +528,7 @@ int main(void) {
                                   relu_is_decided_alike_forward_and_backward,
                                   wide_kernels_go_along_rows,
                                   outliers_do_not_spoil_rows,
+                                  large_numbers_do_not_overflow_along_rows,
                                   what_fits_no_memory_is_refused,
                                   NULL};
     return run_tests("conv2d", tests);

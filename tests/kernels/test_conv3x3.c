@@ -579,6 +579,74 @@ START_TEST(large_numbers_do_not_overflow_on_the_way) {
 }
 END_TEST
 
+/* Whether a gradient is the truth's, over the largest of which it may be off by 1e-5; where the truth
+ * is not finite, it is the same. */
+static void check_weights(const float *got, const reference *truth, int64_t count,
+                          const char *where) {
+    double largest = 0;
+    for (int64_t i = 0; i < count; i++)
+        largest = isfinite(truth->dw[i]) ? fmax(largest, fabs(truth->dw[i])) : largest;
+    for (int64_t i = 0; i < count; i++) {
+        double want = truth->dw[i], value = (double)got[i];
+        if (isfinite(want) ? fabs(value - want) <= 1e-5 * largest
+                           : value == want || (isnan(value) && isnan(want)))
+            continue;
+        ck_abort_msg("%s: dw %d is %g, not %g", where, (int)i, value, want);
+    }
+}
+
+/* The weights' gradient up to the end of what a float holds: data large, the gradient large, or what
+ * they come to together; in all images or in one number of one; and infinity in a corner, which
+ * some taps do not reach. */
+START_TEST(weights_gradients_do_not_overflow_on_the_way) {
+    static const dlz_conv3x3_shape shapes[] = {{2, 16, 16, 16, 32, {1, 1}},
+                                               {1, 9, 14, 40, 8, {1, 1}},
+                                               {3, 8, 8, 64, 64, {0, 1}},
+                                               {9, 6, 7, 9, 17, {1, 1}},
+                                               {1, 5, 4, 130, 140, {2, 1}}};
+    static const float powers[] = {1, 0, 0.5f, -0.2f, 1.3f}; /* the data's share */
+    enum { SHAPES = 5, POWERS = 5, ONE_OF_DATA = POWERS, ONE_OF_GRADIENT, INFINITE, WAYS };
+    for (int turn = 0; turn < SHAPES * WAYS; turn++) {
+        dlz_conv3x3_shape s = shapes[turn % SHAPES];
+        int way = turn / SHAPES;
+        problem p = make_problem(s);
+        double most = 3e38 / (double)(s.images * out_height(s) * out_width(s));
+        if (way < POWERS) {
+            float of_data = (float)fmin(pow(most, (double)powers[way]), 3e38);
+            for (int64_t i = 0; i < p.inputs; i++)
+                p.x[i] *= of_data;
+            for (int64_t i = 0; i < p.outputs; i++)
+                p.dy[i] *= (float)fmin(most / (double)of_data, 3e38);
+        } else if (way == ONE_OF_DATA) {
+            p.x[p.inputs / 2] = (float)most;
+        } else if (way == ONE_OF_GRADIENT) {
+            p.dy[p.outputs / 2] = (float)most;
+        } else {
+            p.x[0] = INFINITY;
+        }
+        dlz_conv3x3_input input = {.data = p.x, .weights = p.w};
+        dlz_conv3x3_gradient gradient = {.dy = p.dy};
+        reference truth = find_reference(&p, &input, &gradient);
+        for (int isa = 0; isa < DLZ_ISA_COUNT; isa++)
+            for (int algorithm = DLZ_CONV3X3_DIRECT; algorithm <= DLZ_CONV3X3_WINOGRAD4;
+                 algorithm++) {
+                if (!dlz_isa_available(isa))
+                    continue;
+                dlz_conv3x3_plan plan;
+                char where[80];
+                ck_ok(dlz_conv3x3_plan_create(&plan, s, isa, algorithm));
+                outcome o = run(&plan, &p, &input, &gradient, false, true);
+                snprintf(where, sizeof where, "%s, algorithm %d, shape %d, way %d",
+                         dlz_isa_name(isa), algorithm, turn % SHAPES, way);
+                check_weights(o.dw, &truth, p.weights, where);
+                free_outcome(&o);
+            }
+        free_reference(&truth);
+        free_problem(&p);
+    }
+}
+END_TEST
+
 /* Mean and variance of every channel against those of what was stored, in double. */
 static void check_moments(const dlz_conv3x3_plan *plan, const problem *p, const char *what) {
     dlz_conv3x3_shape s = p->shape;
@@ -796,6 +864,7 @@ int main(void) {
                                   the_plain_way_agrees_with_the_reference,
                                   outliers_spoil_nothing_but_what_they_reach,
                                   large_numbers_do_not_overflow_on_the_way,
+                                  weights_gradients_do_not_overflow_on_the_way,
                                   moments_keep_their_digits,
                                   a_nan_is_not_hidden_by_relu_or_pool,
                                   evaluation_may_keep_the_pool_alone,

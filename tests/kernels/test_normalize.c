@@ -177,7 +177,26 @@ START_TEST(kernels_are_the_plain_loops) {
 }
 END_TEST
 
+/* Beyond the end of a row lies 0, which is infinitely far from it. */
+START_TEST(nothing_beyond_the_end_counts) {
+    const dlz_standard s = {1e37f, 1e6f, 0};
+    for (int64_t i = 0; i < 300; i++) {
+        x[i] = 1e37f;
+        dy[i] = weight[i] = 1;
+    }
+    for (int i = 0; i < DLZ_ISA_COUNT; i++)
+        for (int64_t n = 1; n < 300 && dlz_isa_available((dlz_isa)i); n++)
+            for (int weighted = 0; weighted < 2; weighted++) {
+                double sums[2];
+                dlz_normalize_kernels_of((dlz_isa)i)
+                    ->row_sums(n, x, dy, weighted ? weight : NULL, &s, sums);
+                ck_assert_double_eq(sums[0], (double)n);
+                ck_assert_double_eq(sums[1], 0);
+            }
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {kernels_are_the_plain_loops, NULL};
+    const TTest *const tests[] = {kernels_are_the_plain_loops, nothing_beyond_the_end_counts, NULL};
     return run_tests("kernels of norms", tests);
 }

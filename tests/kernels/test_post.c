@@ -382,6 +382,13 @@ static const uint8_t *make_codes(const dlz_post_table *kernels, const dlz_post *
     return made;
 }
 
+/* Of deviations on the way back. */
+static float reach[MOST_CHANNELS];
+
+static double reach_of(const dlz_post *post, int64_t c) {
+    return post->reach ? (double)post->reach[c] : 1;
+}
+
 static void check_sums(const dlz_post_table *kernels, int isa, const dlz_post *post, int kind) {
     static double expected[2 * MOST_CHANNELS], size[2 * MOST_CHANNELS];
     plan p = plan_of(post);
@@ -392,7 +399,7 @@ static void check_sums(const dlz_post_table *kernels, int isa, const dlz_post *p
     for (int64_t i = 0; i < numbers_in(post); i++) {
         int64_t c = i % channels;
         double g = expected_gradient(&p, input, gradient, made, i);
-        double product = g * ((double)input[i] - (double)mean[c]);
+        double product = g * ((double)input[i] - (double)mean[c]) * reach_of(post, c);
         expected[c] += g;
         expected[channels + c] += product;
         size[c] += fabs(g);
@@ -444,7 +451,9 @@ static void check_backward(const dlz_post_table *kernels, int isa, const dlz_pos
     for (int64_t i = 0; i < n; i++) {
         int64_t c = i % channels;
         double g = expected_gradient(&p, input, gradient, made, i) * (double)a[c];
-        double rest = factors.b ? (double)b[c] * ((double)input[i] - (double)center[c]) : 0;
+        double rest =
+            factors.b ? (double)b[c] * ((double)input[i] - (double)center[c]) * reach_of(post, c)
+                      : 0;
         double offset = factors.b ? (double)d[c] : 0;
         double expected = g + rest + offset, size = fabs(g) + fabs(rest) + fabs(offset);
         if (!close_to((double)out[i], expected, 1e-6 * size))
@@ -464,6 +473,58 @@ static void check_backward(const dlz_post_table *kernels, int isa, const dlz_pos
 START_TEST(backward_agrees_with_plain_loops_and_works_in_place) {
     fill_all(8);
     check_all(check_backward);
+}
+END_TEST
+
+static void check_far(const dlz_post_table *kernels, int isa, const dlz_post *post, int kind) {
+    dlz_post with_reach = *post;
+    with_reach.reach = reach;
+    if (!(kind & NORM))
+        return;
+    check_sums(kernels, isa, &with_reach, kind);
+    check_backward(kernels, isa, &with_reach, kind);
+}
+
+START_TEST(deviations_are_brought_near_one_first) {
+    fill_all(9);
+    for (int c = 0; c < MOST_CHANNELS; c++)
+        reach[c] = ldexpf(1, c % 7 - 3);
+    check_all(check_far);
+}
+END_TEST
+
+/* Of which not even a difference of two numbers is finite. */
+START_TEST(deviations_of_any_size_have_products) {
+    enum { CHANNELS = 5, PIXELS = 64, SIZE = CHANNELS * PIXELS };
+    static const int powers[CHANNELS] = {127, 100, 0, -100, -126};
+    for (int i = 0; i < SIZE; i++) {
+        input[i] = ldexpf((float)(1 + i / CHANNELS % 3) / 2 * (float)(i % 2 ? 1 : -1),
+                          powers[i % CHANNELS]);
+        gradient[i] = (float)(i % 11) - 5;
+    }
+    for (int c = 0; c < CHANNELS; c++) {
+        mean[c] = center[c] = ldexpf(-1.25f, powers[c]);
+        reach[c] = ldexpf(1, powers[c] < 126 ? -powers[c] : -126);
+        a[c] = b[c] = d[c] = 1;
+    }
+    for (int isa = 0; isa < DLZ_ISA_COUNT; isa++) {
+        if (!dlz_isa_available((dlz_isa)isa))
+            continue;
+        dlz_post post = settings(0, 8, 8, CHANNELS);
+        const dlz_post_factors factors = {a, b, center, d};
+        double want[CHANNELS] = {0};
+        post.reach = reach;
+        dlz_post_kernels_of((dlz_isa)isa)->backward_sums(&post, input, gradient, NULL, mean, sums);
+        dlz_post_kernels_of((dlz_isa)isa)->backward(&post, input, gradient, NULL, &factors, out);
+        for (int i = 0; i < SIZE; i++) {
+            int c = i % CHANNELS;
+            double deviation = ((double)input[i] - (double)mean[c]) * (double)reach[c];
+            want[c] += (double)gradient[i] * deviation;
+            ck_assert_double_eq_tol((double)out[i], (double)gradient[i] + deviation + 1, 1e-5);
+        }
+        for (int c = 0; c < CHANNELS; c++)
+            ck_assert_double_eq_tol(sums[CHANNELS + c], want[c], 1e-4);
+    }
 }
 END_TEST
 
@@ -530,6 +591,8 @@ int main(void) {
                                   backward_sums_agree_with_plain_loops,
                                   backward_sums_of_a_large_image_are_accurate,
                                   backward_agrees_with_plain_loops_and_works_in_place,
+                                  deviations_are_brought_near_one_first,
+                                  deviations_of_any_size_have_products,
                                   moments_agree_with_plain_loops,
                                   a_pool_is_decided_by_the_sign_of_the_weight,
                                   NULL};

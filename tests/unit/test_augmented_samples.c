@@ -6,6 +6,7 @@
 #include "support/failing.h"
 #include "support/support.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -346,6 +347,166 @@ START_TEST(mixtures_are_of_two_samples) {
 }
 END_TEST
 
+/* -- Numbers that are far apart ------------------------------------------------------------------
+ */
+
+static const float far_numbers[] = {0.5f,     1e9f, 3e38f,  -3e38f, FLT_MAX,
+                                    -FLT_MAX, 0,    1e-45f, -7e30f};
+enum { FAR = sizeof far_numbers / sizeof *far_numbers };
+
+/* Vectors and targets of one number each, and weights of their magnitudes. */
+static dlviz_dataset *make_far_vectors(double alpha) {
+    dlviz_tensor *samples, *weights;
+    float magnitudes[FAR];
+    for (int i = 0; i < FAR; i++)
+        magnitudes[i] = fabsf(far_numbers[i]);
+    ck_ok(dlviz_tensor_from_data(&samples, DLVIZ_FLOAT32, 2, (int64_t[]){FAR, 1}, far_numbers));
+    ck_ok(dlviz_tensor_from_data(&weights, DLVIZ_FLOAT32, 1, (int64_t[]){FAR}, magnitudes));
+    dlviz_dataset *set;
+    ck_ok(dlviz_dataset_create(&set, samples, samples));
+    ck_ok(dlviz_dataset_set_weights(set, weights));
+    dlviz_tensor_destroy(samples);
+    dlviz_tensor_destroy(weights);
+    return with(set, dlviz_mixup(alpha));
+}
+
+/* Some roundings of its parts away, or of the smallest numbers there are. */
+static void expect_mixed(const char *what, float value, double share, float own, float partner) {
+    double a = share * (double)own, b = (1 - share) * (double)partner;
+    ck_assert_msg(fabs((double)value - (a + b)) <= 2e-7 * (fabs(a) + fabs(b)) + 3e-45,
+                  "%s: %.9g of %.9g and %.9g is %.9g, not %.9g", what, share, (double)own,
+                  (double)partner, (double)value, a + b);
+}
+
+START_TEST(mixtures_of_far_numbers_are_right) {
+    static const double alphas[] = {0.001, 0.05, 1};
+    int alone = 0;
+    for (int64_t run = 0; run < 300; run++) {
+        dlviz_dataset *set = make_far_vectors(alphas[run % 3]);
+        dlz_variant variant = {1, run};
+        int64_t order[FAR], partner;
+        float samples[FAR], targets[FAR], weights[FAR];
+        for (int i = 0; i < FAR; i++)
+            order[i] = i;
+        ck_ok(dlz_dataset_load_variants(set, &variant, order, FAR, samples, targets, NULL));
+        dlz_dataset_load_mixed_weights(set, &variant, order, FAR, weights);
+        for (int i = 0; i < FAR; i++) {
+            double share = dlz_dataset_partner(set, &variant, i, &partner);
+            float own = far_numbers[i], other = far_numbers[partner];
+            alone += share == 1;
+            expect_mixed("sample", samples[i], share, own, other);
+            expect_mixed("target", targets[i], share, own, other);
+            expect_mixed("weight", weights[i], share, fabsf(own), fabsf(other));
+        }
+        dlviz_dataset_destroy(set);
+    }
+    ck_assert_int_gt(alone, 300); /* what is mixed with nothing remains */
+}
+END_TEST
+
+static dlviz_dataset *make_far_images(int64_t height, int64_t width) {
+    dlviz_tensor *samples;
+    ck_ok(dlviz_tensor_create(&samples, DLVIZ_FLOAT32, 4, (int64_t[]){N, CHANNELS, height, width}));
+    dlz_random random = dlz_random_start(6, 6);
+    for (int64_t i = 0; i < N * CHANNELS * height * width; i++)
+        dlviz_tensor_float(samples)[i] = dlz_random_double(&random) < 0.5 ? FLT_MAX : -FLT_MAX;
+    dlviz_dataset *set;
+    ck_ok(dlviz_dataset_create(&set, samples, NULL));
+    dlviz_tensor_destroy(samples);
+    return set;
+}
+
+START_TEST(moved_images_of_far_numbers_are_right) {
+    dlviz_dataset *set = make_far_images(HEIGHT, WIDTH);
+    dlviz_tensor *before = plain(set);
+    with(set, dlviz_random_affine(120));
+    ck_ok(dlviz_dataset_set_fill(set, -1e30));
+    dlviz_tensor *after = augmented(set, 4, 1);
+    for (int64_t i = 0; i < N; i++) {
+        dlz_random r = draws(4, 1, i, 0);
+        forward f = drawn_affine(&r, 120, 1, 1, 0, 0, 0, 0);
+        expect_moved(set, &f, 1, dlviz_tensor_const_float(before), i, -1e30,
+                     dlviz_tensor_const_float(after), 3e32);
+    }
+    dlviz_tensor_destroy(before);
+    dlviz_tensor_destroy(after);
+    dlviz_dataset_destroy(set);
+}
+END_TEST
+
+/* All by one mean that is far from 0, or each by its own. */
+START_TEST(normalized_far_numbers_are_right) {
+    float means[FAR], deviations[FAR];
+    for (int j = 0; j < FAR; j++) {
+        means[j] = j % 2 ? 2.5e38f : -3e38f;
+        deviations[j] = j % 3 ? 1e38f : 3e38f;
+    }
+    dlviz_tensor *samples, *all;
+    float values[FAR * FAR];
+    for (int i = 0; i < FAR * FAR; i++)
+        values[i] = far_numbers[(i % FAR + i / FAR) % FAR];
+    ck_ok(dlviz_tensor_from_data(&samples, DLVIZ_FLOAT32, 2, (int64_t[]){FAR, FAR}, values));
+    dlviz_dataset *set;
+    ck_ok(dlviz_dataset_create(&set, samples, NULL));
+    for (int own = 0; own < 2; own++) {
+        if (own)
+            ck_ok(dlviz_dataset_set_channel_normalization(set, FAR, means, deviations));
+        else
+            ck_ok(dlviz_dataset_set_normalization(set, means[0], deviations[0]));
+        all = plain(set);
+        for (int i = 0; i < FAR * FAR; i++) {
+            int j = own ? i % FAR : 0;
+            double wanted = ((double)values[i] - (double)means[j]) / (double)deviations[j];
+            ck_assert_double_eq_tol((double)dlviz_tensor_float(all)[i], wanted, 1e-6);
+        }
+        dlviz_tensor_destroy(all);
+    }
+    dlviz_tensor_destroy(samples);
+    dlviz_dataset_destroy(set);
+}
+END_TEST
+
+/* One sample whose deviations are beyond float32, and one that has none. */
+START_TEST(contrast_of_far_numbers_is_right) {
+    enum { SIZE = 12 };
+    float values[2][SIZE];
+    for (int i = 0; i < SIZE; i++) {
+        values[0][i] = i == 7 ? FLT_MAX : -FLT_MAX;
+        values[1][i] = 3e38f;
+    }
+    dlviz_tensor *samples;
+    ck_ok(dlviz_tensor_from_data(&samples, DLVIZ_FLOAT32, 3, (int64_t[]){2, 3, 4}, values));
+    dlviz_dataset *set;
+    ck_ok(dlviz_dataset_create(&set, samples, NULL));
+    dlviz_tensor_destroy(samples);
+    with(set, dlviz_random_contrast(0.75));
+    int beyond = 0, within = 0;
+    for (int64_t epoch = 0; epoch < 50; epoch++) {
+        dlviz_tensor *after = augmented(set, 9, epoch);
+        for (int s = 0; s < 2; s++) {
+            dlz_random r = draws(9, epoch, s, 0);
+            double factor = between(&r, 0.25, 1.75), mean = 0;
+            for (int i = 0; i < SIZE; i++)
+                mean += (double)values[s][i] / SIZE;
+            for (int i = 0; i < SIZE; i++) {
+                double wanted = mean + factor * ((double)values[s][i] - mean);
+                float value = dlviz_tensor_const_float(after)[s * SIZE + i];
+                if (fabs(wanted) > (double)FLT_MAX * (1 + 1e-6)) {
+                    ck_assert(isinf(value) && (value > 0) == (wanted > 0));
+                    beyond++;
+                } else if (fabs(wanted) < (double)FLT_MAX * (1 - 1e-6)) {
+                    ck_assert(fabs((double)value - wanted) <= 1e33);
+                    within += s == 0 && i == 7;
+                }
+            }
+        }
+        dlviz_tensor_destroy(after);
+    }
+    ck_assert(beyond > 10 && within > 10);
+    dlviz_dataset_destroy(set);
+}
+END_TEST
+
 /* -- What they draw ------------------------------------------------------------------------------
  */
 
@@ -551,12 +712,14 @@ START_TEST(extremes_are_harmless) {
 END_TEST
 
 int main(void) {
-    return run_tests("augmented samples",
-                     (const TTest *[]){affine_maps_are_those_of_the_formula, geometry_composes,
-                                       whole_pixels_are_copied, values_change_as_they_should,
-                                       images_of_bytes_stay_within_their_range,
-                                       mixtures_are_of_two_samples, draws_have_their_distributions,
-                                       noise_is_normal, shares_are_of_the_beta_distribution,
-                                       probabilities_are_kept, threads_and_order_change_nothing,
-                                       extremes_are_harmless, NULL});
+    return run_tests(
+        "augmented samples",
+        (const TTest *[]){affine_maps_are_those_of_the_formula, geometry_composes,
+                          whole_pixels_are_copied, values_change_as_they_should,
+                          images_of_bytes_stay_within_their_range, mixtures_are_of_two_samples,
+                          mixtures_of_far_numbers_are_right, moved_images_of_far_numbers_are_right,
+                          normalized_far_numbers_are_right, contrast_of_far_numbers_is_right,
+                          draws_have_their_distributions, noise_is_normal,
+                          shares_are_of_the_beta_distribution, probabilities_are_kept,
+                          threads_and_order_change_nothing, extremes_are_harmless, NULL});
 }

@@ -131,12 +131,82 @@ START_TEST(a_header_is_found_out_or_set) {
 }
 END_TEST
 
+/* What says that there is no number names no column: whatever stands beside or below, a first row
+ * that has it, and no names, is data. */
+START_TEST(a_first_row_of_what_is_no_number_is_not_left_out) {
+    static const char *const words[] = {
+        "inf",      "Inf",     "INF",   "-inf",   "+inf", "Infinity", "-Infinity",
+        "infinity", "nan",     "NaN",   "NAN",    "-nan", "+nan",     "None",
+        "none",     "-NaN",    "n/a",   "N/A",    "#N/A", "NA",       "na",
+        "<NA>",     "null",    "NULL",  "Null",   "nil",  "#NA",      "#DIV/0!",
+        "#NUM!",    "#VALUE!", "#REF!", "#NAME?", "?",    "\"inf\"",  "\" None\""};
+    /* Mistyped numbers may be names where no number is beside them. */
+    static const char *const mistyped[] = {"\" 1\"",
+                                           "\xe2\x88\x92"
+                                           "5",
+                                           "$5",
+                                           "\xe2\x82\xac"
+                                           "5",
+                                           "(5)",
+                                           "\xc2\xa0"
+                                           "5",
+                                           "'5'",
+                                           "<5",
+                                           "\xef\xbc\x91",
+                                           "5%",
+                                           "1.#INF",
+                                           "-1.#IND",
+                                           "-",
+                                           "12a"};
+    static const char *const beside[] = {"%s,1\n2,3\n",     "1,%s\n2,3\n4,5\n",
+                                         "4,%s,5\n2,3,4\n", "0,%s,1,2\n5,6,7,8\n",
+                                         "%s;1\n2;3\n",     "%s,1\n2,\n3,4\n"};
+    static const char *const alone[] = {"%s\n2\n3\n", "%s\ninf\n3\n", "%s,%s\n2,3\n",
+                                        "%s,inf\n3,4\n", "%s,1\nNone,2\n3,4\n"};
+    char text[200];
+    dlviz_tensor *tensor;
+    for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+        for (size_t i = 0; i < 6 + 5; i++) {
+            snprintf(text, sizeof text, i < 6 ? beside[i] : alone[i - 6], words[w], words[w]);
+            ck_assert_msg(read_text(&tensor, text, NULL) == DLVIZ_ERROR_FORMAT, "%s", text);
+        }
+    for (size_t w = 0; w < sizeof mistyped / sizeof *mistyped; w++)
+        for (size_t i = 0; i < 6; i++) {
+            snprintf(text, sizeof text, beside[i], mistyped[w]);
+            ck_assert_msg(read_text(&tensor, text, NULL) == DLVIZ_ERROR_FORMAT, "%s", text);
+        }
+    /* Names beside them tell, and so does who knows. */
+    static const char *const headers[] = {
+        "inf,x\n1,2\n",         "Na,K\n1,2\n",  "x,NaN\n1,2\n",   "# 2020,2021\n1,2\n",
+        "none,of these\n1,2\n", "$5,$6\n1,2\n", "Na,1990\n1,2\n", "x1,2020\n1,2\n"};
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
+        expect_values(headers[i], NULL, 1, 2, (float[]){1, 2});
+    dlviz_csv_reader *reader;
+    ck_ok(dlviz_csv_reader_create(&reader));
+    ck_ok(dlviz_csv_reader_set_header(reader, DLVIZ_CSV_HEADER_YES));
+    expect_values("inf,nan\n1,2\n", reader, 1, 2, (float[]){1, 2});
+    ck_ok(dlviz_csv_reader_set_header(reader, DLVIZ_CSV_HEADER_AUTO));
+    ck_ok(dlviz_csv_reader_set_label_column(reader, "none"));
+    dlviz_dataset *dataset;
+    ck_ok(read_set(&dataset, "none,5\n1,2\n", reader));
+    dlviz_dataset_destroy(dataset);
+    dlviz_csv_reader_destroy(reader);
+    expect_values(",0,1,2\n0,4,5,6\n", NULL, 1, 4, (float[]){0, 4, 5, 6});
+}
+END_TEST
+
 START_TEST(the_delimiter_is_found_out_or_set) {
     dlviz_csv_reader *reader;
     dlviz_tensor *tensor;
     ck_ok(dlviz_csv_reader_create(&reader));
     ck_fails(read_text(&tensor, "1,5;2,5\n3,5;4,5\n", reader), DLVIZ_ERROR_FORMAT,
              "column '#1': '1,5' is no number: a decimal point is needed, and no comma");
+    ck_fails(read_text(&tensor, "a;b\n1,5;2,5\n3,5;4,5\n", reader), DLVIZ_ERROR_FORMAT,
+             "line 2, column 'a': '1,5' is no number: a decimal point is needed, and no comma");
+    ck_fails(read_text(&tensor, "a;b\n1,5;2\n3;4,5\n", reader), DLVIZ_ERROR_FORMAT,
+             "line 2, column 'a': '1,5' is no number: a decimal point is needed, and no comma");
+    ck_fails(read_text(&tensor, "0,5;1;2\n3;4;5\n", reader), DLVIZ_ERROR_FORMAT,
+             "line 1, column '#1': '0,5' is no number: a decimal point is needed, and no comma");
     ck_ok(dlviz_csv_reader_set_delimiter(reader, ' '));
     expect_values("1 2 3\n4 5 6\n", reader, 2, 3, (float[]){1, 2, 3, 4, 5, 6});
     ck_fails(read_text(&tensor, "1  2\n3 4\n", reader), DLVIZ_ERROR_FORMAT,
@@ -502,6 +572,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {all_ways_of_writing_a_table_are_read,
                                   a_header_is_found_out_or_set,
+                                  a_first_row_of_what_is_no_number_is_not_left_out,
                                   the_delimiter_is_found_out_or_set,
                                   what_is_wrong_is_named_by_line_and_column,
                                   a_row_of_very_many_fields_is_refused,

@@ -303,6 +303,88 @@ START_TEST(the_rule_is_that_of_npy_files) {
 }
 END_TEST
 
+/* Also where whole numbers are beyond what double holds, among samples and among targets. */
+START_TEST(whole_numbers_are_those_of_npy_files) {
+    enum { ROWS = 12 };
+    int refused = 0;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        dlz_random random = random_numbers(seed);
+        int power = (int)random_between(&random, 41, 62);
+        int64_t base = INT64_C(1) << power, step = INT64_C(1)
+                                                   << random_between(&random, 0, power - 6);
+        base += random_chance(&random, 0.5) ? random_between(&random, 0, base / 2) : 0;
+        int64_t sign = random_chance(&random, 0.5) ? 1 : -1, numbers[ROWS];
+        text written = {0};
+        add(&written, "a,b\n");
+        for (int i = 0; i < ROWS; i++) {
+            char line[80];
+            numbers[i] = sign * (base + random_between(&random, 0, 30) * step);
+            snprintf(line, sizeof line, "%s%lld,%d\n", numbers[i] > 0 && i % 3 == 0 ? "+" : "",
+                     (long long)numbers[i], i);
+            add(&written, line);
+        }
+        unsigned char npy[128 + sizeof numbers] = "\x93NUMPY\1\0v\0{'descr': '<i8', "
+                                                  "'fortran_order': False, 'shape': (12, 1), }";
+        for (size_t i = 0; i < 128; i++)
+            npy[i] = i > 9 && npy[i] == 0 ? ' ' : npy[i];
+        memcpy(npy + 128, numbers, sizeof numbers);
+        swap_to_file_order(npy + 128, ROWS, sizeof *numbers);
+        dlviz_csv_reader *reader;
+        ck_ok(dlviz_csv_reader_create(&reader));
+        ck_ok(dlviz_csv_reader_set_ignored_columns(reader, 1, (const char *[]){"b"}));
+        dlviz_tensor *whole, *a = NULL, *b, *c, *d;
+        dlviz_dataset *dataset;
+        ck_ok(dlviz_tensor_read_npy_memory(&whole, npy, sizeof npy));
+        dlviz_status one = dlviz_tensor_convert(whole, DLVIZ_FLOAT32, &a);
+        dlviz_status two = dlviz_tensor_read_csv_memory(&b, written.bytes, written.size, reader);
+        ck_assert_msg(one == two, "seed %d: '%s' and '%s'", (int)seed, dlviz_status_name(one),
+                      dlviz_status_name(two));
+        if (a)
+            ck_assert_mem_eq(dlviz_tensor_data(a), dlviz_tensor_data(b), ROWS * sizeof(float));
+        refused += !a;
+        dlviz_tensor_destroy(a);
+        dlviz_tensor_destroy(b);
+        one = dlviz_tensor_read_npy_shifted_memory(&a, npy, sizeof npy, &c);
+        two = dlviz_tensor_read_csv_shifted_memory(&b, written.bytes, written.size, reader, &d);
+        ck_assert_int_eq(one, two);
+        if (a) {
+            ck_assert_mem_eq(dlviz_tensor_data(a), dlviz_tensor_data(b), ROWS * sizeof(float));
+            ck_assert_mem_eq(dlviz_tensor_data(c), dlviz_tensor_data(d), sizeof(float));
+        }
+        dlviz_tensor_destroy(a);
+        dlviz_tensor_destroy(b);
+        dlviz_tensor_destroy(c);
+        dlviz_tensor_destroy(d);
+        ck_ok(dlviz_csv_reader_set_ignored_columns(reader, 0, NULL));
+        ck_ok(dlviz_csv_reader_set_target_columns(reader, 1, (const char *[]){"a"}));
+        two = dlviz_dataset_read_csv_memory(&dataset, written.bytes, written.size, reader);
+        ck_assert_int_eq(two, dlviz_tensor_convert(whole, DLVIZ_FLOAT32, &a));
+        if (a) {
+            ck_ok(dlviz_dataset_targets(dataset, 0, ROWS, &b));
+            ck_assert_mem_eq(dlviz_tensor_data(b), dlviz_tensor_data(a), ROWS * sizeof(float));
+            dlviz_tensor_destroy(b);
+        }
+        dlviz_dataset_destroy(dataset);
+        dlviz_tensor_destroy(a);
+        dlviz_tensor_destroy(whole);
+        dlviz_csv_reader_destroy(reader);
+        free(written.bytes);
+    }
+    ck_assert_msg(refused > 20 && refused < 180, "%d were refused", refused);
+    /* One that is no whole number makes it a column of real ones. */
+    const char mixed[] = "9223372036854775808,1\n9223372036854775807.0,-\n2e18,5\n";
+    dlviz_csv_reader *reader;
+    dlviz_tensor *tensor;
+    ck_ok(dlviz_csv_reader_create(&reader));
+    ck_ok(dlviz_csv_reader_set_ignored_columns(reader, 1, (const char *[]){"#2"}));
+    ck_ok(dlviz_tensor_read_csv_memory(&tensor, mixed, sizeof mixed - 1, reader));
+    ck_assert_float_eq(dlviz_tensor_float(tensor)[0], 0x1p63f);
+    ck_assert_float_eq(dlviz_tensor_float(tensor)[2], 2e18f);
+    dlviz_tensor_destroy(tensor);
+    dlviz_csv_reader_destroy(reader);
+}
+END_TEST
+
 /* -- Memory --------------------------------------------------------------------------------------
  */
 
@@ -355,6 +437,7 @@ int main(void) {
                                   a_file_is_the_same_for_any_number_of_threads,
                                   columns_that_float32_would_flatten_are_refused_or_shifted,
                                   the_rule_is_that_of_npy_files,
+                                  whole_numbers_are_those_of_npy_files,
                                   nothing_leaks_when_memory_runs_out,
                                   NULL};
     return run_tests("csv_tables", tests);

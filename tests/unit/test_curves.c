@@ -3,6 +3,7 @@
 #include "support/figures.h"
 #include "support/pixels.h"
 
+#include <float.h>
 #include <string.h>
 
 static char *svg_of(dlviz_figure *figure) {
@@ -200,6 +201,45 @@ START_TEST(every_panel_is_on_the_page) {
 }
 END_TEST
 
+/* Of the paths of an SVG. */
+static double largest_coordinate(const char *svg) {
+    double largest = 0;
+    for (const char *path = strstr(svg, " d=\""); path; path = strstr(path + 1, " d=\""))
+        for (const char *at = path + 4; *at != '"';) {
+            char *end;
+            double value = strtod(at, &end);
+            if (end > at)
+                largest = fmax(largest, fabs(value));
+            at = end > at ? end : at + 1;
+        }
+    return largest;
+}
+
+START_TEST(no_number_is_too_large_for_the_page) {
+    static const double numbers[][3] = {{1e308, -1e308, 0},          {DBL_MAX, -DBL_MAX, 1e300},
+                                        {DBL_MAX, DBL_MAX, DBL_MAX}, {5e-324, 1e-310, 0},
+                                        {5e-324, 5e-324, 5e-324},    {5e-324, DBL_MAX, 1},
+                                        {-5e-324, 1, DBL_MIN}};
+    for (int i = 0; i < 7; i++)
+        for (int kind = 0; kind < 8; kind++) {
+            dlviz_figure *figure;
+            ck_ok(dlviz_figure_create_curves(&figure));
+            ck_ok(dlviz_figure_add_curve(figure, "p", "c", 3, kind & 1 ? numbers[i] : NULL,
+                                         numbers[kind & 1 ? (i + 1) % 7 : i]));
+            ck_ok(dlviz_figure_set_log_scale(figure, "p", kind & 2));
+            ck_ok(dlviz_figure_set_steps(figure, "p", kind & 4));
+            char *svg = svg_of(figure);
+            ck_assert_ptr_null(strstr(svg, "nan"));
+            ck_assert_ptr_null(strstr(svg, "inf"));
+            double largest = largest_coordinate(svg);
+            ck_assert_msg(largest > 100 && largest <= 1600, "numbers %d, kind %d: %g", i, kind,
+                          largest);
+            free(svg);
+            dlviz_figure_destroy(figure);
+        }
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {steps_change_at_once,
                                   any_steps_are_drawn,
@@ -208,6 +248,7 @@ int main(void) {
                                   a_number_takes_after_its_axis,
                                   few_decades_have_labels_and_lines,
                                   every_panel_is_on_the_page,
+                                  no_number_is_too_large_for_the_page,
                                   NULL};
     return run_tests("curves", tests);
 }

@@ -109,6 +109,78 @@ static void expect_same_shape_of(const dlviz_tensor *a, const dlviz_tensor *b) {
         }
 }
 
+/* Turns what lies behind the rotation about the line: by an angle, and mirrored or not. In the plane the line itself can
+ * only be mirrored about. */
+static double trace_behind(int e, const double *rotation, const double *line, double angle,
+                           bool mirrored) {
+    double trace = 0, one[3] = {0}, other[3] = {0};
+    /* Two directions, or in the plane one, across the line. */
+    if (e == 2) {
+        one[0] = -line[1];
+        one[1] = line[0];
+    } else {
+        double length = hypot(line[0], line[1]);
+        one[0] = -line[1] / length;
+        one[1] = line[0] / length;
+        other[0] = -line[2] * one[1];
+        other[1] = line[2] * one[0];
+        other[2] = line[0] * one[1] - line[1] * one[0];
+    }
+    for (int i = 0; i < e; i++) {
+        double along = 0, a = 0, b = 0;
+        for (int c = 0; c < e; c++) {
+            along += rotation[i * e + c] * line[c];
+            a += rotation[i * e + c] * one[c];
+            b += rotation[i * e + c] * other[c];
+        }
+        double turned_a = e == 2 ? a : cos(angle) * a - sin(angle) * b;
+        double turned_b = e == 2 ? 0 : sin(angle) * a + cos(angle) * b;
+        turned_a = mirrored ? -turned_a : turned_a;
+        trace += along * line[i] + turned_a * one[i] + turned_b * other[i];
+    }
+    return trace;
+}
+
+/* A reference on a line leaves it open how to turn about that line, whether or not its floats lie on it exactly. The
+ * map's points are one on each axis to both sides, so that where they go to tells the rotation. */
+START_TEST(a_line_turns_no_more_than_it_must) {
+    for (int e = 2; e <= 3; e++)
+        for (uint64_t seed = 0; seed < 200; seed++) {
+            dlz_random random = dlz_random_start(seed, 11);
+            dlviz_tensor *map = matrix(2 * e, e, NULL), *reference = matrix(2 * e, e, NULL);
+            dlviz_tensor *aligned;
+            double line[3] = {1, 1, 1}, length = 0, rotation[9], trace = 0;
+            for (int c = 0; c < e; c++) {
+                line[c] = seed % 2 ? dlz_random_normal(&random) : c == 0 || seed % 4 ? 1 : -1;
+                length += line[c] * line[c];
+            }
+            for (int c = 0; c < e; c++)
+                line[c] /= sqrt(length);
+            for (int i = 0; i < 2 * e; i++) {
+                double place = dlz_random_normal(&random);
+                dlviz_tensor_float(map)[i * e + i / 2] = i % 2 ? -1.0f : 1.0f;
+                for (int c = 0; c < e; c++)
+                    dlviz_tensor_float(reference)[i * e + c] = (float)(place * line[c]);
+            }
+            ck_ok(dlviz_align(map, reference, &aligned));
+            for (int i = 0; i < e * e; i++) {
+                const float *to = dlviz_tensor_const_float(aligned) + i / e * 2 * e + i % e;
+                rotation[i] = ((double)to[0] - (double)to[e]) / 2;
+                trace += i / e == i % e ? rotation[i] : 0;
+            }
+            for (int step = 0; step < (e == 2 ? 1 : 90); step++)
+                for (int mirrored = 0; mirrored < 2; mirrored++) {
+                    double other = trace_behind(e, rotation, line, step * 0.07, mirrored);
+                    ck_assert_msg(other <= trace + 2e-6, "%d dimensions, seed %d: %g, and %g", e,
+                                  (int)seed, trace, other);
+                }
+            dlviz_tensor_destroy(map);
+            dlviz_tensor_destroy(reference);
+            dlviz_tensor_destroy(aligned);
+        }
+}
+END_TEST
+
 /* Points at one place, on a line, or one point alone: distances stay, and nothing is NaN. */
 START_TEST(flat_maps_are_aligned) {
     for (int64_t e = 1; e <= 3; e++)
@@ -570,6 +642,72 @@ START_TEST(tiny_features_have_the_maps_of_others) {
 }
 END_TEST
 
+/* Few points, whose start early exaggeration loses: where nothing was learned nothing moves, however
+ * short the later frames' exaggeration is, which is a quarter of their iterations. */
+START_TEST(what_stays_the_same_stays_in_its_place) {
+    enum { n = 60 };
+    dlviz_tensor *features = random_map(n, 5, 3);
+    for (int64_t later = 180; later <= 220; later += 10) {
+        dlviz_film *film;
+        dlviz_tsne *tsne;
+        ck_ok(dlviz_film_create(&film));
+        ck_ok(dlviz_tsne_create(&tsne));
+        ck_ok(dlviz_film_set_num_later_iterations(film, later));
+        for (int64_t epoch = 0; epoch < 3; epoch++)
+            ck_ok(dlviz_film_add(film, epoch, features, NULL));
+        ck_ok(dlviz_film_fit(film, tsne));
+        const dlviz_tensor *last = dlviz_film_tsne_map(film, 2);
+        double squares = 0;
+        for (int64_t i = 0; i < 2 * n; i++)
+            squares += pow((double)dlviz_tensor_const_float(last)[i], 2);
+        for (int64_t i = 0; i < 2; i++) {
+            double moved = sqrt(distance_of(dlviz_film_tsne_map(film, i), last) / squares);
+            ck_assert_msg(moved < 0.1, "%d iterations, frame %d: moved by %g", (int)later, (int)i,
+                          moved);
+        }
+        dlviz_tsne_destroy(tsne);
+        dlviz_film_destroy(film);
+    }
+    dlviz_tensor_destroy(features);
+}
+END_TEST
+
+/* Of any size that float32 holds, and as small beside what all have in common. Without iterations the
+ * divergence hangs on what the maps are made of alone. */
+START_TEST(features_of_any_size_have_maps) {
+    dlviz_tsne *tsne = quick_tsne();
+    dlviz_tensor *usual = random_map(N, 3, 4), *features = matrix(N, 4, NULL);
+    const double commons[] = {0, 1, 1e-8, 3e38, 0, 1e30, 0, 0, -1};
+    const double units[] = {1, 1e-21, 1e-29, 1e17, 1e18, 1e19, 1e37, 1e-44, 1e-44};
+    double wanted = NAN;
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, 0));
+    for (size_t k = 0; k < sizeof units / sizeof *units; k++) {
+        for (int64_t i = 0; i < N * 4; i++)
+            dlviz_tensor_float(features)[i] =
+                (float)(i % 4 == 0
+                            ? commons[k]
+                            : units[k] * (double)dlviz_tensor_float(usual)[i / 4 * 3 + i % 4 - 1]);
+        dlviz_film *film;
+        ck_ok(dlviz_film_create(&film));
+        for (int64_t epoch = 0; epoch < 2; epoch++)
+            ck_ok(dlviz_film_add(film, epoch, features, NULL));
+        ck_ok(dlviz_film_fit(film, tsne));
+        check_map(dlviz_film_pca_map(film, 0), N, 2);
+        check_map(dlviz_film_tsne_map(film, 1), N, 2);
+        double divergence = dlviz_film_kl_divergence(film, 0);
+        wanted = k == 0 ? divergence : wanted;
+        /* Denormal numbers have two digits. */
+        double tolerance = units[k] > 1e-40 ? 1e-3 : 0.1;
+        ck_assert_msg(fabs(divergence - wanted) < tolerance * wanted,
+                      "%g by %g: KL %g instead of %g", commons[k], units[k], divergence, wanted);
+        dlviz_film_destroy(film);
+    }
+    dlviz_tensor_destroy(features);
+    dlviz_tensor_destroy(usual);
+    dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
 /* -- On a page -----------------------------------------------------------------------------------
  */
 
@@ -773,6 +911,7 @@ END_TEST
 int main(void) {
     const TTest *const tests[] = {what_was_turned_is_turned_back,
                                   no_other_turning_is_nearer,
+                                  a_line_turns_no_more_than_it_must,
                                   flat_maps_are_aligned,
                                   alignments_that_are_refused,
                                   epochs_of_a_film,
@@ -784,6 +923,8 @@ int main(void) {
                                   files_that_do_not_fit_together,
                                   constant_features_have_maps,
                                   tiny_features_have_the_maps_of_others,
+                                  features_of_any_size_have_maps,
+                                  what_stays_the_same_stays_in_its_place,
                                   films_become_frames_of_a_page,
                                   films_that_fit_no_page_change_nothing,
                                   memory_may_lack_for_a_page,

@@ -332,6 +332,49 @@ START_TEST(an_svg_has_its_text_as_text) {
 }
 END_TEST
 
+static void write_in_all_formats(dlviz_figure *figure) {
+    for (dlviz_figure_format format = 0; format <= DLVIZ_FIGURE_FORMAT_PDF; format++) {
+        void *bytes;
+        size_t size;
+        ck_ok(dlviz_figure_write_memory(figure, format, &bytes, &size));
+        dlviz_free(bytes);
+    }
+    dlviz_figure_destroy(figure);
+}
+
+/* What Unicode says are no characters is UTF-8, and a text may have it; also where text is broken
+ * into lines, and cut. */
+START_TEST(noncharacters_are_drawn_in_every_format) {
+    static const char *const letters[] = {"\xEF\xB7\x90",    "\xEF\xB7\xAF",     "\xEF\xBF\xBE",
+                                          "\xEF\xBF\xBF",    "\xF0\x9F\xBF\xBE", "\xF0\xAF\xBF\xBF",
+                                          "\xF4\x8F\xBF\xBF"};
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
+        char text[2048] = "";
+        for (size_t k = 0; k < 300; k++)
+            strcat(strcat(text, letters[i]), k % 40 == 5 ? " " : "");
+        const char *names[] = {letters[i], text, "c"}, *x, *y;
+        dlviz_figure *figure = scatter_figure(60, 3);
+        ck_ok(dlviz_figure_set_title(figure, text));
+        ck_ok(dlviz_figure_set_subtitle(figure, letters[i]));
+        ck_ok(dlviz_figure_set_footnote(figure, text));
+        ck_ok(dlviz_figure_set_axis_labels(figure, letters[i], text));
+        ck_ok(dlviz_figure_set_class_names(figure, 3, names));
+        dlviz_figure_axis_labels(figure, &x, &y);
+        ck_assert_str_eq(x, letters[i]);
+        ck_assert_str_eq(y, text);
+        write_in_all_formats(figure);
+        figure = curves_figure(3);
+        for (int k = 0; k < 2; k++)
+            ck_ok(dlviz_figure_add_curve(figure, names[k], letters[i], 2, NULL, (double[]){1, 2}));
+        ck_ok(dlviz_figure_set_log_scale(figure, text, true));
+        write_in_all_formats(figure);
+        figure = images_figure(3, (int64_t[]){3, 6, 6});
+        ck_ok(dlviz_figure_set_captions(figure, 3, names));
+        write_in_all_formats(figure);
+    }
+}
+END_TEST
+
 START_TEST(sets_and_points_without_a_class_are_named) {
     float places[12] = {0, 0, 1, 0, 0, 1, 1, 1, 2, 1, 1, 2};
     dlviz_tensor *map, *labels;
@@ -653,6 +696,7 @@ int main(void) {
                                   a_font_that_has_a_letter_is_found,
                                   letters_that_no_font_has_are_told_of,
                                   an_svg_has_its_text_as_text,
+                                  noncharacters_are_drawn_in_every_format,
                                   sets_and_points_without_a_class_are_named,
                                   text_lies_at_the_same_place_in_every_format,
                                   no_text_lies_on_another_or_across_a_frame,

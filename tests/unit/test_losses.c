@@ -65,6 +65,10 @@ START_TEST(settings_are_got_and_checked) {
     ck_fails(dlviz_cross_entropy_set_class_weights(loss, 1, (const double[]){-1}), INVALID, "-1");
     ck_fails(dlviz_cross_entropy_set_class_weights(loss, 1, NULL), INVALID, "NULL");
     ck_fails(dlviz_cross_entropy_set_class_weights(loss, 1, (const double[]){NAN}), INVALID, "nan");
+    ck_fails(dlviz_cross_entropy_set_class_weights(loss, 2, (const double[]){1, 9e-101}), INVALID,
+             "weight 1 is 9e-101; 0 and 1e-100 to 1e+100 are accepted");
+    ck_fails(dlviz_cross_entropy_set_class_weights(loss, 1, (const double[]){2e100}), INVALID,
+             "2e+100");
     /* The first error comes again where the loss is handed over, which ends it. */
     dlviz_network *network = net_from_text("3", "fc:linear,out=2");
     ck_fails(dlviz_network_set_loss(network, loss), INVALID, "1.5");
@@ -165,6 +169,52 @@ START_TEST(a_dataset_is_one_mean) {
     dlviz_tensor_destroy(targets);
     dlviz_network_destroy(network);
     dlviz_dataset_destroy(set);
+}
+END_TEST
+
+/* What all classes' weights are multiplied by is no matter, to the ends of what is accepted, also with
+ * the smallest and the largest weights of samples. */
+START_TEST(weights_of_any_size_give_their_mean) {
+    enum { N = 6 };
+    static const double sizes[] = {1, 1e100, 1e-100};
+    static const float of_samples[] = {1, 0x1p-149f, 0x1p127f};
+    dlviz_tensor *labels = int64_tensor(N, (const int64_t[]){0, 1, 2, 2, 1, 0}), *inputs, *weights;
+    ck_ok(dlviz_tensor_create(&inputs, DLVIZ_FLOAT32, 2, (int64_t[]){N, 4}));
+    ck_ok(dlviz_tensor_create(&weights, DLVIZ_FLOAT32, 1, (int64_t[]){N}));
+    fill_uniform(dlviz_tensor_float(inputs), (int64_t)N * 4, 3);
+    for (int smooth = 0; smooth < 2; smooth++) {
+        double first = 0;
+        dlviz_tensor *first_gradient = NULL;
+        for (int turn = 0; turn < 9; turn++) {
+            double size = sizes[turn / 3], loss;
+            dlviz_loss *weighted = dlviz_cross_entropy();
+            ck_ok(dlviz_cross_entropy_set_label_smoothing(weighted, smooth ? 0.1 : 0));
+            ck_ok(dlviz_cross_entropy_set_class_weights(
+                weighted, 3, (const double[]){size, size, smooth ? size : 0}));
+            dlviz_network *network = network_with("4", "fc:linear,out=3", weighted);
+            dlviz_tensor *gradient;
+            for (int i = 0; i < N; i++)
+                dlviz_tensor_float(weights)[i] = of_samples[turn % 3];
+            ck_ok(dlviz_network_backward_weighted(network, inputs, labels, weights, 0, 0, &loss));
+            ck_ok(dlviz_network_get_gradient(network, "fc.weight", &gradient));
+            if (turn == 0) {
+                first = loss;
+                first_gradient = gradient;
+                ck_assert_double_gt(loss, 0.1);
+            }
+            ck_assert_double_eq_tol(loss, first, 1e-12);
+            for (int64_t i = 0; i < dlviz_tensor_num_elements(gradient); i++)
+                ck_assert_float_eq_tol(dlviz_tensor_const_float(gradient)[i],
+                                       dlviz_tensor_const_float(first_gradient)[i], 1e-6f);
+            if (turn > 0)
+                dlviz_tensor_destroy(gradient);
+            dlviz_network_destroy(network);
+        }
+        dlviz_tensor_destroy(first_gradient);
+    }
+    dlviz_tensor_destroy(inputs);
+    dlviz_tensor_destroy(weights);
+    dlviz_tensor_destroy(labels);
 }
 END_TEST
 
@@ -701,13 +751,13 @@ START_TEST(every_allocation_may_fail) {
 END_TEST
 
 int main(void) {
-    return run_tests("losses",
-                     (const TTest *[]){settings_are_got_and_checked, targets_must_fit_the_loss,
-                                       a_dataset_is_one_mean, nothing_to_learn_is_zero,
-                                       a_sample_of_weight_zero_counts_for_nothing,
-                                       samples_are_weighted_by_hand, the_sample_with_a_nan_is_named,
-                                       the_users_own_loss, a_table_of_functions_is_checked,
-                                       figures_follow_the_loss, checkpoints_know_the_loss,
-                                       a_second_thread_is_refused, bits_do_not_depend_on_threads,
-                                       every_allocation_may_fail, NULL});
+    return run_tests(
+        "losses",
+        (const TTest *[]){
+            settings_are_got_and_checked, targets_must_fit_the_loss, a_dataset_is_one_mean,
+            weights_of_any_size_give_their_mean, nothing_to_learn_is_zero,
+            a_sample_of_weight_zero_counts_for_nothing, samples_are_weighted_by_hand,
+            the_sample_with_a_nan_is_named, the_users_own_loss, a_table_of_functions_is_checked,
+            figures_follow_the_loss, checkpoints_know_the_loss, a_second_thread_is_refused,
+            bits_do_not_depend_on_threads, every_allocation_may_fail, NULL});
 }

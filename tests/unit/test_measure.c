@@ -165,6 +165,44 @@ START_TEST(one_number_everywhere) {
 }
 END_TEST
 
+/* What never changes becomes 0, whatever it is, and nothing else in the dataset is the worse for it. */
+START_TEST(what_is_measured_can_be_set) {
+    enum { n = 50 };
+    dlviz_dataset *dataset;
+    dlviz_tensor *samples, *means, *deviations, *loaded;
+    ck_ok(dlviz_tensor_create(&samples, DLVIZ_FLOAT32, 2, (const int64_t[]){n, 4}));
+    float *values = dlviz_tensor_float(samples), set[4], scales[4];
+    for (int i = 0; i < n; i++) {
+        const float row[] = {(float)i, 0.1f, -3e38f, i % 2 ? 1e-30f : 3e-30f};
+        for (int c = 0; c < 4; c++)
+            values[4 * i + c] = row[c];
+    }
+    ck_ok(dlviz_dataset_create(&dataset, samples, NULL));
+    ck_ok(dlviz_dataset_measure(dataset, &means, &deviations));
+    const float *measured = dlviz_tensor_const_float(deviations);
+    ck_assert(measured[1] == 0 && measured[2] == 0 && measured[3] > 0);
+    ck_ok(dlviz_dataset_set_channel_normalization(dataset, 4, dlviz_tensor_const_float(means),
+                                                  measured));
+    ck_assert_int_eq(dlviz_dataset_normalization(dataset, 4, set, scales), 4);
+    ck_ok(dlviz_dataset_samples(dataset, 0, n, &loaded));
+    for (int i = 0; i < n; i++) {
+        const float *row = dlviz_tensor_const_float(loaded) + 4 * i;
+        ck_assert(row[1] == 0 && row[2] == 0);
+        ck_assert_double_eq_tol(fabs((double)row[3]), 1, 1e-5);
+    }
+    for (int c = 0; c < 4; c++)
+        ck_assert_float_eq(scales[c], measured[c] == 0 ? 1 : measured[c]);
+    ck_fails(dlviz_dataset_set_normalization(dataset, 0, 0), DLVIZ_ERROR_INVALID_ARGUMENT,
+             "above 0");
+    ck_fails(dlviz_dataset_set_channel_normalization(dataset, 4, set, (float[]){1, 0, -1, 1}),
+             DLVIZ_ERROR_INVALID_ARGUMENT, "above 0");
+    dlviz_dataset_destroy(dataset);
+    dlviz_tensor *all[] = {samples, means, deviations, loaded};
+    for (int i = 0; i < 4; i++)
+        dlviz_tensor_destroy(all[i]);
+}
+END_TEST
+
 START_TEST(numbers_that_are_none) {
     float values[200 * 12] = {0};
     values[77 * 12 + 7] = NAN;
@@ -185,8 +223,8 @@ START_TEST(numbers_that_are_none) {
 END_TEST
 
 int main(void) {
-    return run_tests("measure",
-                     (const TTest *const[]){images, vectors, nothing_cancels, not_normalized,
-                                            the_same_for_any_number_of_threads,
-                                            one_number_everywhere, numbers_that_are_none, NULL});
+    return run_tests("measure", (const TTest *const[]){
+                                    images, vectors, nothing_cancels, not_normalized,
+                                    the_same_for_any_number_of_threads, one_number_everywhere,
+                                    what_is_measured_can_be_set, numbers_that_are_none, NULL});
 }

@@ -1,5 +1,6 @@
 /* What becomes of numbers that float32 does not hold. */
 #include "base/base.h"
+#include "base/random.h"
 #include "support/failing.h"
 #include "support/support.h"
 
@@ -257,6 +258,76 @@ START_TEST(integers_are_exact_to_the_last) {
 }
 END_TEST
 
+/* Whether all differences to the first row are what they were, but for a rounding that the rule
+ * allows: both rows are off by up to a thousandth of the range. */
+static void ck_rows_kept(const char *what, const dlviz_tensor *tensor, const uint64_t *bits,
+                         int rows) {
+    const float *got = dlviz_tensor_const_float(tensor);
+    int64_t range = 0;
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < rows; j++)
+            range = dlz_max_i64(range, (int64_t)(bits[i] - bits[j]));
+    for (int i = 0; i < rows; i++) {
+        double kept = (double)got[i] - (double)got[0], truth = (double)(int64_t)(bits[i] - bits[0]);
+        ck_assert_msg(fabs(kept - truth) <= 2.001e-3 * (double)range, "%s %lld: row %d: %g, not %g",
+                      what, (long long)bits[0], i, kept, truth);
+    }
+}
+
+/* Of numbers that double cannot tell apart too: rows are kept, or the column is refused. */
+static void check_large(const uint64_t *bits, int rows, bool is_saved) {
+    dlviz_tensor *wide, *tensor;
+    for (int kind = 0; kind < 2; kind++) {
+        const char *path = write_numbers(kind ? "u8" : "i8", rows, 1, bits, layouts[rows % 4]);
+        if (kind && (int64_t)bits[0] < 0)
+            continue;
+        dlviz_status status = dlviz_tensor_read_npy_shifted(&tensor, path, NULL);
+        ck_assert_msg(status == DLVIZ_OK || (status == DLVIZ_ERROR_NUMERIC && !is_saved),
+                      "%lld: %s", (long long)bits[0], dlviz_last_error());
+        if (status == DLVIZ_OK)
+            ck_rows_kept("shifted", tensor, bits, rows);
+        dlviz_tensor_destroy(tensor);
+    }
+    ck_ok(dlviz_tensor_from_data(&wide, DLVIZ_INT64, 2, (int64_t[]){rows, 1}, bits));
+    dlviz_status status = dlviz_tensor_convert(wide, DLVIZ_FLOAT32, &tensor);
+    ck_assert(status == DLVIZ_OK || status == DLVIZ_ERROR_NUMERIC);
+    if (status == DLVIZ_OK)
+        ck_rows_kept("converted", tensor, bits, rows);
+    dlviz_tensor_destroy(tensor);
+    dlviz_tensor_destroy(wide);
+}
+
+START_TEST(integers_that_double_merges_keep_their_rows) {
+    enum { ROWS = 20 };
+    uint64_t bits[ROWS];
+    dlz_random random = dlz_random_start(28, 1);
+    for (int power = 20; power <= 62; power++)
+        for (int64_t run = 0; run < 60; run++) {
+            int64_t base = INT64_C(1) << power,
+                    step = (INT64_C(1) << dlz_random_below(&random, (uint64_t)power - 6)) + run % 3;
+            bool is_exact = run % 2 == 0; /* the base is a float32's number, and the step small */
+            if (is_exact)
+                step = dlz_min_i64(step, 50000);
+            else
+                base += (int64_t)dlz_random_below(&random, (uint64_t)base / 2);
+            for (int i = 0; i < ROWS; i++)
+                bits[i] = (uint64_t)((run % 4 < 2 ? base : -base) + i * step);
+            check_large(bits, ROWS, is_exact);
+            check_large(bits, 3, false);
+        }
+    /* About the largest, which float32 has not, but 2^63. */
+    for (int i = 0; i < ROWS; i++)
+        bits[i] = (uint64_t)(INT64_MAX - 100 + i);
+    check_large(bits, ROWS, true);
+    for (int i = 0; i < ROWS; i++)
+        bits[i] = (uint64_t)INT64_MIN + (uint64_t)i;
+    check_large(bits, ROWS, true);
+    for (int i = 0; i < ROWS; i++)
+        bits[i] = 1234567890123456789;
+    check_large(bits, ROWS, true); /* a constant */
+}
+END_TEST
+
 START_TEST(what_no_offset_saves_is_refused) {
     dlviz_tensor *tensor, *less;
     double numbers[20];
@@ -344,14 +415,11 @@ START_TEST(nothing_leaks_when_memory_runs_out) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {ordinary_numbers_are_rounded_and_no_more,
-                                  columns_that_would_merge_are_refused,
-                                  an_offset_saves_the_differences,
-                                  exact_numbers_stay_as_they_are,
-                                  integers_are_exact_to_the_last,
-                                  what_no_offset_saves_is_refused,
-                                  dimensions_beyond_two_are_columns,
-                                  nothing_leaks_when_memory_runs_out,
-                                  NULL};
+    const TTest *const tests[] = {
+        ordinary_numbers_are_rounded_and_no_more, columns_that_would_merge_are_refused,
+        an_offset_saves_the_differences,          exact_numbers_stay_as_they_are,
+        integers_are_exact_to_the_last,           integers_that_double_merges_keep_their_rows,
+        what_no_offset_saves_is_refused,          dimensions_beyond_two_are_columns,
+        nothing_leaks_when_memory_runs_out,       NULL};
     return run_tests("narrow", tests);
 }

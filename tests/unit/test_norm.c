@@ -264,6 +264,40 @@ START_TEST(equal_numbers_give_the_bias) {
 }
 END_TEST
 
+/* Their gradient is that of any sample about its mean, times 1 / sqrt(eps), which makes what lies
+ * about numbers so large infinite where nothing lies: beyond the end of a vector. */
+START_TEST(gradients_of_equal_numbers_are_finite) {
+    static const double eps[] = {1e-5, 1e-12, 1e-60};
+    static const float values[] = {0, 3e-30f, 1e9f, 5e32f, 1e37f};
+    for (int turn = 0; turn < 3 * 5 * 3; turn++)
+        for (int64_t size = 2; size <= 70; size++) {
+            norm_case c = {.kind = turn % 3, .groups = 1, .affine = true};
+            char dims[20];
+            snprintf(dims, sizeof dims, c.kind == LAYER ? "%d" : "%dx1x3", (int)size);
+            dlviz_network *network = one_layer(dims, make(&c, eps[turn / 15]));
+            int64_t count = one_layer_size(network), row = c.kind == INSTANCE ? 3 : count;
+            for (int64_t k = 0; k < count; k++)
+                x[k] = values[turn / 3 % 5];
+            fill_uniform(dy, count, 6);
+            run_one_layer(network, 1, (one_layer_mode){.training = true, .gradients = true}, x, y,
+                          dy, dx);
+            const float *dweight = one_layer_gradient(network, "layer.weight");
+            for (int64_t k = 0; k < count; k++) {
+                double mean = 0;
+                for (int64_t i = 0; i < row; i++)
+                    mean += (double)dy[k / row * row + i] / (double)row;
+                double want = ((double)dy[k] - mean) / sqrt(eps[turn / 15]);
+                ck_assert_msg(fabs((double)dx[k] - want) <= 1e-6 / sqrt(eps[turn / 15]),
+                              "kind %d, %s numbers of %g: dx %g, not %g", c.kind, dims,
+                              (double)x[k], (double)dx[k], want);
+            }
+            for (int64_t k = 0; k < size; k++)
+                ck_assert_double_eq((double)dweight[k], 0);
+            dlviz_network_destroy(network);
+        }
+}
+END_TEST
+
 START_TEST(threads_do_not_change_the_bits) {
     static const int threads[] = {1, 2, 3, 8};
     static float first_y[MOST], first_dx[MOST], first_weight[MOST_SIZE];
@@ -470,6 +504,7 @@ int main(void) {
     const TTest *const tests[] = {norms_are_what_their_definitions_say,
                                   any_number_of_channels_will_do,
                                   equal_numbers_give_the_bias,
+                                  gradients_of_equal_numbers_are_finite,
                                   threads_do_not_change_the_bits,
                                   nan_and_infinity_are_not_hidden,
                                   settings_are_checked,

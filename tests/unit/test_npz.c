@@ -53,6 +53,9 @@ static double in_long(int64_t i) {
 static double counting(int64_t i) {
     return (double)i;
 }
+static double first_is_true(int64_t i) {
+    return i == 0;
+}
 static double one_and_a_half(int64_t i) {
     return 1.5 + (double)i;
 }
@@ -180,6 +183,11 @@ START_TEST(comments_and_other_files_are_passed_over) {
     zip_add(&archive, "folder/", "", 0, ZIP_STORED, (zip_lies){0});
     zip_add(&archive, "a.npy", npy, npy_size, ZIP_STORED, (zip_lies){0});
     zip_add(&archive, "a", "text", 4, ZIP_STORED, (zip_lies){0});
+    zip_add(&archive, "a", "the same name", 13, ZIP_STORED, (zip_lies){0});
+    zip_add(&archive, "\x82.txt", "in code page 437", 16, ZIP_STORED, (zip_lies){0});
+    zip_add(&archive, "\xff", "", 0, ZIP_STORED, (zip_lies){0});
+    zip_add(&archive, "zero.txt", "", 0, ZIP_STORED, (zip_lies){0});
+    archive.directory[archive.directory_size - 6] = '\0';
     zip_add(&archive, "folder/a.npy", npy, npy_size, ZIP_DEFLATED, (zip_lies){0});
     zip_add(&archive, ".npy", npy, npy_size, ZIP_DEFLATED, (zip_lies){0});
     zip_end(&archive, "PK\5\6 is how an end begins, and so is PK\5\6 of another size");
@@ -208,7 +216,11 @@ START_TEST(directories_that_contradict_themselves_are_refused) {
     ck_fails(open_archive(&npz), DLVIZ_ERROR_FORMAT, "two files 'a.npy'");
     begin();
     zip_add(&archive, "\xff.npy", npy, npy_size, ZIP_STORED, (zip_lies){0});
-    ck_fails(open_archive(&npz), DLVIZ_ERROR_FORMAT, "no UTF-8");
+    ck_fails(open_archive(&npz), DLVIZ_ERROR_FORMAT, "one of its arrays is no UTF-8");
+    begin();
+    zip_add(&archive, "zero.npy", npy, npy_size, ZIP_STORED, (zip_lies){0});
+    archive.directory[archive.directory_size - 6] = '\0';
+    ck_fails(open_archive(&npz), DLVIZ_ERROR_FORMAT, "one of its arrays is no UTF-8");
     begin();
     zip_add(&archive, "a.npy", npy, npy_size, ZIP_STORED, (zip_lies){0});
     archive.count = 2;
@@ -375,6 +387,48 @@ START_TEST(the_limits_sentence_names_file_and_array) {
 }
 END_TEST
 
+/* Truth values are 0 and 1 as samples, and as labels too; bytes are shares of 255. */
+START_TEST(truth_values_are_numbers) {
+    static const char *const types[] = {"|b1", "|u1"};
+    const unsigned char bits[8] = {1, 0, 1, 1, 0, 0, 0, 1};
+    for (int t = 0; t < 2; t++) {
+        char header[128];
+        unsigned char file[1024];
+        memset(&archive, 0, sizeof archive);
+        for (int a = 0; a < 3; a++) {
+            static const char *const shapes[] = {"2, 2, 2", "2, 1", "2, 4"};
+            static const char *const names[] = {"images.npy", "labels.npy", "vectors.npy"};
+            snprintf(header, sizeof header,
+                     "{'descr': '%s', 'fortran_order': %s, 'shape': (%s), }\n", types[t],
+                     a == 2 ? "True" : "False", shapes[a]);
+            size_t size = make_npy_bytes(file, header, bits, a == 1 ? 2 : 8);
+            zip_add(&archive, names[a], file, size, a == 0 ? ZIP_DEFLATED : ZIP_STORED,
+                    (zip_lies){0});
+        }
+        zip_end(&archive, "");
+        for (int a = 0; a < 2; a++) {
+            dlviz_dataset *dataset;
+            dlviz_tensor *samples;
+            ck_ok(dlviz_dataset_read_npz_memory(&dataset, archive.bytes, archive.size,
+                                                a ? "vectors" : "images", "labels"));
+            ck_ok(dlviz_dataset_samples(dataset, 0, 2, &samples));
+            for (int i = 0; i < 8; i++) {
+                float bit = bits[a ? i / 4 + i % 4 * 2 : i];
+                ck_assert_float_eq(dlviz_tensor_float(samples)[i], t ? bit / 255.0f : bit);
+            }
+            ck_assert(element(dlviz_dataset_labels(dataset), 0) == 1);
+            ck_assert(element(dlviz_dataset_labels(dataset), 1) == 0);
+            dlviz_tensor_destroy(samples);
+            dlviz_dataset_destroy(dataset);
+        }
+        dlviz_npz *npz;
+        ck_ok(dlviz_npz_open_memory(&npz, archive.bytes, archive.size));
+        expect_array(npz, "labels", DLVIZ_UINT8, 2, 2, first_is_true);
+        dlviz_npz_destroy(npz);
+    }
+}
+END_TEST
+
 START_TEST(datasets_are_made_of_arrays) {
     const char *path = fixture_path("npz_compressed.npz");
     size_t size;
@@ -444,6 +498,7 @@ int main(void) {
                                   bytes_behind_compressed_data_are_refused,
                                   an_array_that_is_none_is_refused,
                                   a_header_takes_little_memory,
+                                  truth_values_are_numbers,
                                   datasets_are_made_of_arrays,
                                   the_limits_sentence_names_file_and_array,
                                   nothing_leaks_when_memory_runs_out,

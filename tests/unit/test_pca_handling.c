@@ -483,6 +483,68 @@ START_TEST(every_allocation_may_fail) {
 }
 END_TEST
 
+/* A fit with its projections is one call: either is there, or what was there before. */
+static dlviz_status fit_again(void *context) {
+    const everything *all = context;
+    dlviz_pca *pca = NULL;
+    dlviz_tensor *y = NULL, *part = NULL, *before = NULL;
+    dlviz_status status = dlviz_pca_create(&pca, 4);
+    if (status == DLVIZ_OK)
+        status = dlviz_pca_set_solver(pca, all->solver);
+    if (status == DLVIZ_OK)
+        status = dlviz_pca_fit(pca, all->x);
+    if (status == DLVIZ_OK)
+        status = dlviz_tensor_slice(all->x, 0, 35, &part);
+    if (status == DLVIZ_OK)
+        status = dlviz_tensor_copy(dlviz_pca_components(pca), &before);
+    if (status == DLVIZ_OK) {
+        status = dlviz_pca_fit_transform(pca, part, &y);
+        ck_assert((y != NULL) == (status == DLVIZ_OK));
+        int64_t bytes = dlviz_tensor_num_elements(before) * (int64_t)sizeof(float);
+        bool stays = memcmp(dlviz_tensor_const_data(before),
+                            dlviz_tensor_const_data(dlviz_pca_components(pca)), (size_t)bytes) == 0;
+        ck_assert_msg(stays == (status != DLVIZ_OK), "%s: the earlier fit %s",
+                      dlviz_status_name(status), stays ? "stays" : "is gone");
+    }
+    dlviz_tensor_destroy(y);
+    dlviz_tensor_destroy(part);
+    dlviz_tensor_destroy(before);
+    dlviz_pca_destroy(pca);
+    return status;
+}
+
+START_TEST(a_failed_fit_with_projections_changes_nothing) {
+    for (size_t s = 0; s < 4; s++) {
+        dlviz_tensor *x = make_points(40, 30, 20, 0.9, 0, s);
+        everything all = {.x = x, .solver = solvers[s]};
+        ck_assert_int_gt(fail_each_allocation(fit_again, &all), 20);
+        dlviz_tensor_destroy(x);
+    }
+}
+END_TEST
+
+/* Its own components may be what a PCA is fitted to: they go when the fit is there. */
+START_TEST(its_own_results_are_data_too) {
+    dlviz_tensor *x = make_points(40, 30, 20, 0.9, 0, 1), *copy, *y, *expected;
+    dlviz_pca *pca, *other;
+    ck_ok(dlviz_pca_create(&pca, 8));
+    ck_ok(dlviz_pca_create(&other, 4));
+    ck_ok(dlviz_pca_fit(pca, x));
+    ck_ok(dlviz_tensor_copy(dlviz_pca_components(pca), &copy));
+    ck_ok(dlviz_pca_set_num_wanted(pca, 4));
+    ck_ok(dlviz_pca_fit_transform(pca, dlviz_pca_components(pca), &y));
+    ck_ok(dlviz_pca_fit_transform(other, copy, &expected));
+    ck_assert_mem_eq(dlviz_tensor_const_data(y), dlviz_tensor_const_data(expected),
+                     8 * 4 * sizeof(float));
+    dlviz_tensor_destroy(x);
+    dlviz_tensor_destroy(copy);
+    dlviz_tensor_destroy(y);
+    dlviz_tensor_destroy(expected);
+    dlviz_pca_destroy(pca);
+    dlviz_pca_destroy(other);
+}
+END_TEST
+
 /* ---- The program's own BLAS ---------------------------------------------------------------------
  */
 
@@ -569,6 +631,8 @@ int main(void) {
                                   every_fit_can_be_opened_again,
                                   batches_that_do_not_fit_are_refused,
                                   every_allocation_may_fail,
+                                  a_failed_fit_with_projections_changes_nothing,
+                                  its_own_results_are_data_too,
                                   the_programs_blas_is_left_alone,
                                   NULL};
     return run_tests("pca_handling", tests);

@@ -95,6 +95,10 @@ START_TEST(bad_settings_are_refused) {
     const char *names[] = {"a", "b\xFF", "c"};
     ck_fails(dlviz_figure_set_title(map, "caf\xE9"), bad, "byte 3");
     ck_fails(dlviz_figure_set_title(map, "tab\there"), bad, "control character 0x09");
+    ck_fails(dlviz_figure_set_title(map, "x\x7F"), bad, "control character 0x7f at byte 1");
+    ck_fails(dlviz_figure_set_title(map, "x\xC2\x80"), bad, "control character 0x80 at byte 1");
+    ck_fails(dlviz_figure_set_title(map, "xy\xC2\x9F"), bad, "control character 0x9f at byte 2");
+    ck_ok(dlviz_figure_set_title(map, "\xC2\xA0\n\xC3\x80"));
     ck_fails(dlviz_figure_set_title(NULL, "x"), bad, "figure");
     ck_fails(dlviz_figure_set_class_names(map, 3, names), bad, "entry 1");
     ck_fails(dlviz_figure_set_class_names(map, (1 << 24) + 1, names), bad, "16777217");

@@ -3,6 +3,7 @@
 #include "support/failing.h"
 #include "support/netspec.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,30 @@ START_TEST(top_k_begins_with_the_accuracy) {
 }
 END_TEST
 
+/* They are compared, and never squared: as large as scores of a mask, or of a network that diverges. */
+START_TEST(scores_may_be_as_large_as_any) {
+    const float large[] = {1e19f, -1e30f, FLT_MAX, -FLT_MAX, -1e30f, 1e19f, 1e38f, 1e37f};
+    dlviz_tensor *scores = matrix(4, 2, large), *labels = int64_tensor(4, (int64_t[]){0, 0, 1, 1});
+    dlviz_tensor *matrix, *table, *infinite;
+    double value;
+    ck_ok(dlviz_metrics_accuracy(scores, labels, &value));
+    ck_assert_double_eq(value, 0.75);
+    ck_ok(dlviz_metrics_top_k_accuracy(scores, labels, 1, &value));
+    ck_assert_double_eq(value, 0.75);
+    ck_ok(dlviz_metrics_recall(scores, labels, DLVIZ_AVERAGE_MACRO, &value));
+    ck_assert_double_eq(value, 0.75);
+    ck_ok(dlviz_metrics_precision(scores, labels, DLVIZ_AVERAGE_MICRO, &value));
+    ck_ok(dlviz_metrics_f1(scores, labels, DLVIZ_AVERAGE_WEIGHTED, &value));
+    ck_ok(dlviz_metrics_confusion(scores, labels, 0, &matrix));
+    ck_ok(dlviz_metrics_per_class(scores, labels, 0, &table, NULL));
+    ck_ok(dlviz_tensor_copy(scores, &infinite));
+    dlviz_tensor_float(infinite)[5] = -INFINITY;
+    ck_fails(dlviz_metrics_accuracy(infinite, labels, &value), NUMERIC,
+             "'predictions' has -inf in row 2, column 1; finite values are accepted");
+    destroy(5, (dlviz_tensor *[]){scores, labels, matrix, table, infinite});
+}
+END_TEST
+
 START_TEST(log_loss_takes_probabilities) {
     dlviz_tensor *labels = int64_tensor(2, (const int64_t[]){0, 1});
     double value;
@@ -174,7 +199,7 @@ START_TEST(scores_and_targets_are_checked) {
     ck_fails(dlviz_metrics_average_precision(scores, unknown, DLVIZ_AVERAGE_MACRO, &value), INVALID,
              "'targets' has nan in row 2, column 1");
     ck_fails(dlviz_metrics_roc_auc(infinite, yes, DLVIZ_AVERAGE_MACRO, &value), NUMERIC,
-             "'scores' has inf in row 1, place 1");
+             "'scores' has inf in row 1, column 1");
     ck_fails(dlviz_metrics_roc_auc(scores, turned, DLVIZ_AVERAGE_MACRO, &value), SHAPE,
              "'targets' is 2 x 3 and 'scores' is 3 x 2");
     ck_fails(dlviz_metrics_roc_auc(column, labels, DLVIZ_AVERAGE_MACRO, &value), INVALID,
@@ -209,7 +234,7 @@ START_TEST(numbers_are_checked) {
              "dlviz_metrics_mae: 'targets' is 2 of float32, needs 2 x 2 of float32");
     ck_assert_double_eq(value, 0);
     ck_fails(dlviz_metrics_mse(outputs, infinite, &value), NUMERIC,
-             "'targets' has -inf in row 1, place 1");
+             "'targets' has -inf in row 1, column 1");
     ck_fails(dlviz_metrics_rmse(infinite, outputs, &value), NUMERIC, "'outputs' has -inf");
     ck_fails(dlviz_metrics_mae(labels, labels, &value), SHAPE, "'outputs' is 2 of int64");
     ck_fails(dlviz_metrics_mae(column, labels, &value), SHAPE, "'targets' is 2 of int64");
@@ -363,6 +388,7 @@ int main(void) {
     const TTest *const tests[] = {classes_by_hand,
                                   classes_are_checked,
                                   top_k_begins_with_the_accuracy,
+                                  scores_may_be_as_large_as_any,
                                   log_loss_takes_probabilities,
                                   scores_and_targets_are_checked,
                                   numbers_are_checked,

@@ -152,6 +152,33 @@ static void try_merging(contents c) {
     dlviz_report_destroy(read), dlviz_report_destroy(from_disk);
 }
 
+/* What a report takes is read again: the first and the last epochs that there are. */
+START_TEST(any_epochs_are_merged) {
+    static const int64_t epochs[][2] = {{-1, -1}, {0, 1}, {INT64_MAX - 1, INT64_MAX}};
+    static const float places[] = {0, 1, 2, 3};
+    dlviz_tensor *map;
+    ck_ok(dlviz_tensor_from_data(&map, DLVIZ_FLOAT32, 2, (int64_t[]){2, 2}, places));
+    for (int i = 0; i < 3; i++) {
+        dlviz_report *report, *merged;
+        dlviz_report_run *run;
+        ck_ok(dlviz_report_create(&report, "epochs", 2));
+        ck_ok(dlviz_report_add_run(report, "r", &run));
+        ck_ok(dlviz_report_run_add_map(run, "map"));
+        for (int frame = 0; frame < (i > 0 ? 2 : 1); frame++)
+            ck_ok(dlviz_report_run_add_frame(run, epochs[i][frame], 1,
+                                             (const dlviz_tensor *[]){map}, NULL));
+        size_t size;
+        void *bytes = bytes_of(report, &size);
+        ck_ok(dlviz_report_create(&merged, NULL, 0));
+        ck_ok(dlviz_report_merge_memory(merged, bytes, size));
+        expect_same(merged, report);
+        dlviz_free(bytes);
+        dlviz_report_destroy(report), dlviz_report_destroy(merged);
+    }
+    dlviz_tensor_destroy(map);
+}
+END_TEST
+
 START_TEST(merged_runs_are_the_same) {
     dlviz_tensor *labels = labels_of(37, 4), *images = noise(37, 3, 5, 8),
                  *gray = noise(37, 1, 9, 9);
@@ -314,6 +341,8 @@ START_TEST(damaged_pages_are_refused) {
         {"\"frames\":[{", "\"frames\":[],\"x\":[{", "'frames'"},
         {"\"epoch\":5", "\"epoch\":0", "'epoch'"},
         {"\"epoch\":0", "\"epoch\":-1", "behind one without an epoch"},
+        {"\"epoch\":0", "\"epoch\":-2", "'epoch'"},
+        {"\"epoch\":0", "\"epoch\":9223372036854775807", "behind the last epoch"},
         {"\"outside\":[0,0]", "\"outside\":[0]", "'outside'"},
         {"\"outside\":[0,0]", "\"outside\":[0,13]", "'outside'"},
         {"{\"k\":4,\"values\"", "{\"k\":3,\"values\"", "'values'"},
@@ -794,6 +823,7 @@ END_TEST
 
 int main(void) {
     return run_tests("report_pages", (const TTest *[]){
+                                         any_epochs_are_merged,
                                          merged_runs_are_the_same,
                                          classes_beyond_the_names_are_refused,
                                          runs_have_names_of_their_own,

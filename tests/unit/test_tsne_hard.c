@@ -385,6 +385,121 @@ START_TEST(a_start_without_any_similarity_is_refused) {
 }
 END_TEST
 
+static double deviation_of(const dlviz_tensor *map) {
+    double sum = 0, squares = 0;
+    int64_t size = dlviz_tensor_num_elements(map);
+    for (int64_t i = 0; i < size; i++) {
+        sum += dlviz_tensor_const_float(map)[i];
+        squares += pow((double)dlviz_tensor_const_float(map)[i], 2);
+    }
+    return sqrt(squares / (double)size - pow(sum / (double)size, 2));
+}
+
+/* A fit of which `early` iterations are exaggerated. */
+static dlviz_tensor *fit_early(const dlviz_tensor *points, int64_t iterations, int64_t early) {
+    dlviz_tensor *map;
+    dlviz_tsne *tsne;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_num_iterations(tsne, iterations));
+    ck_ok(dlviz_tsne_set_early_exaggeration(tsne, 12, early));
+    fit(tsne, points, &map);
+    dlviz_tsne_destroy(tsne);
+    return map;
+}
+
+/* The root of the mean square of coordinates' differences. */
+static double distance_between(const dlviz_tensor *a, const dlviz_tensor *b) {
+    double squares = 0;
+    int64_t size = dlviz_tensor_num_elements(a);
+    for (int64_t i = 0; i < size; i++)
+        squares += pow((double)dlviz_tensor_const_float(a)[i] - dlviz_tensor_const_float(b)[i], 2);
+    return sqrt(squares / (double)size);
+}
+
+/* However long exaggeration draws few points together, what follows is a descent from the start, and
+ * none from the rounding errors that were left of it. */
+START_TEST(a_collapse_is_noticed_at_any_length) {
+    enum { n = 60, later = 100 };
+    dlviz_tensor *points = matrix(n, 10, NULL), *equal = matrix(n, 10, NULL), *map;
+    fill_uniform(dlviz_tensor_float(points), n * 10, 3);
+    dlviz_tensor *wanted = fit_early(points, later, 0);
+    for (int64_t early = 30; early <= 110; early += early < 60 ? 1 : 7) {
+        map = fit_early(equal, early + later, early);
+        ck_assert_double_eq_tol(deviation_of(map), 1e-4, 2e-5);
+        dlviz_tensor_destroy(map);
+        /* A fit that ends before its exaggeration would. */
+        map = fit_early(equal, early, 250);
+        ck_assert_double_eq_tol(deviation_of(map), 1e-4, 2e-5);
+        dlviz_tensor_destroy(map);
+        if (early > 50) /* it is noticed before, and more iterations follow */
+            continue;
+        map = fit_early(points, early + later, early);
+        double distance = distance_between(map, wanted) / deviation_of(wanted);
+        ck_assert_msg(distance < 0.02, "%d iterations: another map by %g", (int)early, distance);
+        dlviz_tensor_destroy(map);
+    }
+    dlviz_tensor_destroy(wanted);
+    dlviz_tensor_destroy(equal);
+    dlviz_tensor_destroy(points);
+}
+END_TEST
+
+/* In a column that is the same in all rows, points that differ little in the others. */
+static dlviz_tensor *beside_one(dlviz_tensor *points, double unit) {
+    int64_t n = dlviz_tensor_dim(points, 0), d = dlviz_tensor_dim(points, 1);
+    dlviz_tensor *wider = matrix(n, d + 1, NULL);
+    for (int64_t i = 0; i < n; i++) {
+        float *row = dlviz_tensor_float(wider) + i * (d + 1);
+        row[0] = 1;
+        for (int64_t c = 0; c < d; c++)
+            row[1 + c] = (float)(unit * dlviz_tensor_float(points)[i * d + c]);
+    }
+    return wider;
+}
+
+/* Nor does how far from 0 they are: what PCA alone would refuse has a start, and the squares of small
+ * angles' cosine distances are told apart. Without iterations the map is the start, and the
+ * divergence hangs on the affinities alone. */
+START_TEST(what_all_points_have_in_common_does_not_matter) {
+    enum { n = 120, d = 4 };
+    dlviz_tensor *points = blobs(n, d, 3);
+    const double units[] = {1e-7, 1e-12, 1e-15, 1e-19, 1e-24, 1e-30, 1e-44};
+    for (int distance = 0; distance <= DLVIZ_TSNE_DISTANCE_COSINE; distance++) {
+        double wanted = 0, least = distance == DLVIZ_TSNE_DISTANCE_COSINE ? 1e-19 : 1e-30;
+        dlviz_tensor *start = NULL;
+        dlviz_tsne *tsne;
+        ck_ok(dlviz_tsne_create(&tsne));
+        ck_ok(dlviz_tsne_set_distance(tsne, (dlviz_tsne_distance_kind)distance));
+        ck_ok(dlviz_tsne_set_perplexity(tsne, 10));
+        ck_ok(dlviz_tsne_set_num_iterations(tsne, 0));
+        for (int u = 0; u < 7; u++) {
+            dlviz_tensor *common = beside_one(points, units[u]), *map, *placed;
+            double divergence = fit(tsne, common, &map);
+            if (u == 0) {
+                start = map;
+                wanted = divergence;
+            }
+            ck_assert_double_eq_tol(deviation_of(map), deviation_of(start), 2e-5);
+            if (units[u] >= least) {
+                ck_assert_msg(fabs(divergence - wanted) < 1e-3 * wanted,
+                              "distance %d, unit %g: KL %g instead of %g", distance, units[u],
+                              divergence, wanted);
+                ck_assert_double_lt(distance_between(map, start), 1e-8);
+            }
+            ck_ok(dlviz_tsne_transform(tsne, common, &placed));
+            check_map(placed, n, 2);
+            dlviz_tensor_destroy(placed);
+            if (u > 0)
+                dlviz_tensor_destroy(map);
+            dlviz_tensor_destroy(common);
+        }
+        dlviz_tensor_destroy(start);
+        dlviz_tsne_destroy(tsne);
+    }
+    dlviz_tensor_destroy(points);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {the_neighbor_of_many_stays_among_them,
                                   a_star_has_its_hub_in_the_middle,
@@ -392,7 +507,9 @@ int main(void) {
                                   no_exaggeration_is_too_small,
                                   equal_rows_are_parted,
                                   any_start_unfolds,
+                                  a_collapse_is_noticed_at_any_length,
                                   the_unit_of_the_points_does_not_matter,
+                                  what_all_points_have_in_common_does_not_matter,
                                   new_points_bear_any_learning_rate,
                                   a_start_without_any_similarity_is_refused,
                                   NULL};

@@ -25,14 +25,27 @@ static double mean_of(const float *values, int64_t count) {
     return (sum + sums[0] + sums[1] + sums[2] + sums[3]) / (double)count;
 }
 
+/* A number less such a mean, or a smaller one, is within float32: beside its largest the mean is
+ * lost. */
+#define NEAR_MEAN 0x1p100
+
+/* For deviations that float32 may not hold where it holds the numbers, before and after. */
+static void change_far(float *values, int64_t count, double mean, double factor) {
+    for (int64_t i = 0; i < count; i++)
+        values[i] = (float)(mean + factor * ((double)values[i] - mean));
+}
+
 static void change(const dlviz_augmentation *augmentation, dlz_random *random,
                    const dlz_picture *picture) {
     double amount = ((const random_contrast *)augmentation)->amount;
     float factor = (float)dlz_random_between(random, fmax(0, 1 - amount), 1 + amount);
     int64_t count = picture->channels * picture->height * picture->width;
     float mean = (float)mean_of(picture->values, count), *values = picture->values;
-    for (int64_t i = 0; i < count; i++)
-        values[i] = mean + factor * (values[i] - mean);
+    if (fabs((double)mean) > NEAR_MEAN)
+        change_far(values, count, (double)mean, (double)factor);
+    else
+        for (int64_t i = 0; i < count; i++)
+            values[i] = mean + factor * (values[i] - mean);
     if (picture->limited)
         for (int64_t i = 0; i < count; i++)
             values[i] = values[i] < 0 ? 0 : values[i] > 1 ? 1 : values[i];

@@ -115,6 +115,7 @@ typedef struct dlz_conv2d_view {
     const float *along; /* rows for the way along them, where they are fit for it; else NULL */
     int64_t along_tap, along_line;
     float *room;
+    float largest; /* magnitude, with `along` */
 } dlz_conv2d_view;
 
 /* The gradient of the output: dy, or where z is not NULL a * g + b * (z - center) + d, with g = dy
@@ -184,7 +185,7 @@ DLZ_KERNEL_TABLE(dlz_conv2d_table, dlz_conv2d_kernels)
 dlviz_status dlz_conv2d_plan_create(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape,
                                     dlz_isa isa);
 /* A plan that may go along rows, where that pays. Sums of whole numbers are then not exact; blocks
- * with numbers that would spoil others, and input->plain, go the plain way. */
+ * with numbers that would spoil others or overflow, and input->plain, go the plain way. */
 dlviz_status dlz_conv2d_plan_create_along(dlz_conv2d_plan *plan, const dlz_conv2d_shape *shape,
                                           dlz_isa isa);
 

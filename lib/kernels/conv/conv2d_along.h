@@ -50,6 +50,11 @@ static const float dlz_along_sums_3_7[3][7] = {
     {0, 1, 1, 4, 0.25F, 0.25F, 1},
 };
 
+/* Of numbers that are larger, mixtures may be infinite where sums are not, and so may sums of products
+ * of mixtures where a product of the data with a gradient is larger. */
+#define DLZ_ALONG_LARGEST 0x1p100F
+#define DLZ_ALONG_LARGEST_PRODUCT 0x1p90F
+
 /* The weights' transform: what tap j counts at point q. */
 double dlz_along_weight(const dlz_conv2d_along *along, int64_t q, int64_t j);
 
@@ -64,7 +69,8 @@ typedef struct dlz_along_table {
     void (*transform)(const dlz_conv2d_plan *plan, int64_t rows, const float *strip, float *to);
     void (*forward)(const dlz_conv2d_plan *plan, const dlz_conv2d_view *view,
                     dlz_conv2d_block block, const float *weights, const dlz_conv2d_output *output);
-    void (*add_weights)(const dlz_conv2d_plan *plan, const dlz_conv2d_view *view,
+    /* False, with nothing added, where mixtures might be infinite that the sums are not. */
+    bool (*add_weights)(const dlz_conv2d_plan *plan, const dlz_conv2d_view *view,
                         dlz_conv2d_block block, const float *g, float *sums);
 } dlz_along_table;
 

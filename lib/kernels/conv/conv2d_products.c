@@ -188,11 +188,9 @@ static void add_pixels(const dlz_conv2d_plan *plan, const dlz_conv2d_form *form,
 
 static void add_weights(const dlz_conv2d_plan *plan, const dlz_conv2d_view *view,
                         dlz_conv2d_block block, const float *g, float *sums) {
-    if (view->along) {
-        DLZ_VARIANT(dlz_along_kernels)
-            .add_weights(plan, view, block, g, sums + plan->along.sums_at);
+    if (view->along && DLZ_VARIANT(dlz_along_kernels)
+                           .add_weights(plan, view, block, g, sums + plan->along.sums_at))
         return;
-    }
     const dlz_conv2d_shape *s = &plan->shape;
     const dlz_conv2d_form *form = view->finite ? &plan->fast : &plan->plain;
     int64_t row = plan->fast.width * plan->fast.columns;

@@ -55,8 +55,8 @@ static bool are_rare(const float *strip, int64_t floats, float largest) {
 }
 
 /* Whether all numbers are finite and of a size: few that are far larger than the others would spoil
- * them in transforms. If they are rare, the mean is small. */
-static bool is_even(const float *strip, int64_t floats) {
+ * them in transforms. If they are rare, the mean is small. The largest magnitude is found besides. */
+static bool is_even(const float *strip, int64_t floats, float *largest_of_all) {
     enum { SUMS = 4 };
     dlz_v largest[SUMS] = {{0}}, sums[SUMS] = {{0}};
     int64_t i = 0;
@@ -78,7 +78,8 @@ static bool is_even(const float *strip, int64_t floats) {
             most = largest[k][lane] > most ? largest[k][lane] : most;
             sum += sums[k][lane];
         }
-    if (!(sum < HUGE_VALF)) /* NaN, too */
+    *largest_of_all = most;
+    if (!(sum < HUGE_VALF) || most > DLZ_ALONG_LARGEST) /* NaN, too */
         return false;
     const float suspicious = 1.0F / FAR + 1.0F / RARE;
     return sum >= suspicious * most * (float)floats || !are_rare(strip, floats, most);
@@ -88,7 +89,7 @@ static bool is_even(const float *strip, int64_t floats) {
 static void go_along(const dlz_conv2d_plan *plan, int64_t rows, float *strip,
                      dlz_conv2d_view *view) {
     const dlz_conv2d_along *along = &plan->along;
-    if (!is_even(strip, rows * plan->row_floats / LANES * LANES))
+    if (!is_even(strip, rows * plan->row_floats / LANES * LANES, &view->largest))
         return;
     DLZ_VARIANT(dlz_along_kernels).transform(plan, rows, strip, strip + along->rows_at);
     view->along = strip + along->rows_at;

@@ -2,6 +2,8 @@
 #include "kernels/conv/conv2d_along.h"
 #include "kernels/conv/conv2d_tile.h"
 
+#include <string.h>
+
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
@@ -176,10 +178,15 @@ static void forward(const dlz_conv2d_plan *plan, const dlz_conv2d_view *view,
 /* -- Gradient of the weights ---------------------------------------------------------------------
  */
 
-/* A row of the gradient to `points` rows of tiles, `plane` apart; what lies beyond its end is 0. */
+/* A mixture of all pixels of a tile. */
+enum { SEEN_POINT = 3 };
+
+/* A row of the gradient to `points` rows of tiles, `plane` apart; what lies beyond its end is 0.
+ * `seen` becomes the largest magnitude of one mixture, as its bits, if that is larger. */
 DLZ_INLINE void transform_gradient(const int outputs, const int points, const float *matrix,
                                    const dlz_conv2d_plan *plan, const float *g, int64_t plane,
-                                   float *to) {
+                                   float *to, dlz_vi *seen) {
+    dlz_vi largest = *seen;
     int64_t columns = plan->shape.outputs, width = plan->shape.out_width;
     for (int64_t tile = 0; tile < plan->along.tiles; tile++, to += columns) {
         int64_t pixels = least(outputs, width - tile * outputs);
@@ -194,26 +201,43 @@ DLZ_INLINE void transform_gradient(const int outputs, const int points, const fl
                     i < pixels ? dlz_load_up_to(from + i * columns + e, columns - e) : (dlz_v){0};
             }
             mix(points, outputs, true, matrix, in, out);
+            dlz_vi size = (dlz_vi)out[SEEN_POINT] & INT32_MAX; /* as integers, NaN is above all */
+            largest = (dlz_vi)dlz_select(size > largest, (dlz_v)size, (dlz_v)largest);
             DLZ_UNROLL for (int q = 0; q < points; q++) dlz_store(to + q * plane + e, out[q]);
         }
     }
+    *seen = largest;
 }
 
-static void add_weights(const dlz_conv2d_plan *plan, const dlz_conv2d_view *view,
+/* Whether mixtures of gradients of which this was seen, and their products with the data's, are
+ * finite. */
+static bool are_small(const dlz_conv2d_view *view, dlz_vi seen) {
+    int32_t bits = 0;
+    for (int lane = 0; lane < LANES; lane++)
+        bits = seen[lane] > bits ? seen[lane] : bits;
+    float largest;
+    memcpy(&largest, &bits, sizeof largest);
+    return largest <= DLZ_ALONG_LARGEST && largest * view->largest <= DLZ_ALONG_LARGEST_PRODUCT;
+}
+
+static bool add_weights(const dlz_conv2d_plan *plan, const dlz_conv2d_view *view,
                         dlz_conv2d_block block, const float *g, float *sums) {
     const dlz_conv2d_shape *s = &plan->shape;
     const dlz_conv2d_along *along = &plan->along;
     int64_t columns = s->outputs, row = (columns + LANES - 1) / LANES * LANES;
     int64_t plane = along->tiles * columns + DLZ_CONV2D_SLACK, whole = along->points * plane;
     float *room = view->room;
+    dlz_vi seen = {0};
     for (int64_t i = 0; i < block.rows; i++) {
         const float *from = g + i * s->out_width * columns;
         float *to = room + i * whole;
 #define TRANSFORM_GRADIENT(m, r, n)                                                                \
     if (along->taps == (r))                                                                        \
-        transform_gradient(m, n, dlz_along_sums_##m##_##n[0], plan, from, plane, to);
+        transform_gradient(m, n, dlz_along_sums_##m##_##n[0], plan, from, plane, to, &seen);
         DLZ_ALONG_LIST(TRANSFORM_GRADIENT)
     }
+    if (!are_small(view, seen))
+        return false;
     pixel_walk walk = {
         .a_line = view->along_line, .g_line = whole, .a_step = along->run, .g_step = columns};
     int64_t most = DLZ_CONV2D_DEPTH / along->tiles, run = along->run;
@@ -242,6 +266,7 @@ static void add_weights(const dlz_conv2d_plan *plan, const dlz_conv2d_view *view
                         }
                 }
         }
+    return true;
 }
 
 const dlz_along_table DLZ_VARIANT(dlz_along_kernels) = {transform, forward, add_weights};

@@ -16,6 +16,8 @@ enum { LARGE = 192 << 10 };
 enum { TILES_TO_WEIGHTS = 8, TILES_TO_LARGE_WEIGHTS = 32 };
 enum { TILES_TO_ACCUMULATOR = 8, TILES_TO_LARGE_ACCUMULATOR = 64 };
 enum { CHANNELS_OF_PART = 64 };
+/* Behind an accumulator, for what kind it is of: a cache line. */
+enum { KIND_FLOATS = 16 };
 
 /* What a pass costs, in multiply-adds of vectors, as measured on AVX-512, AVX2 and plain x86-64:
  * `windows` pieces of output, of which each takes so many products of all channels with all and the
@@ -138,7 +140,7 @@ void dlz_conv3x3_plan_backward(dlz_conv3x3_plan *plan, int64_t images) {
     plan->backward_images = images;
     plan->backward_parts = plan->sums = 1;
     plan->accumulators = plan->backward_tiles = dlz_ceil_div(plan->shape.images, images);
-    plan->accumulator_stride = plan->forward_weight_floats + plan->out_padded;
+    plan->accumulator_stride = plan->forward_weight_floats + plan->out_padded + KIND_FLOATS;
     plan->accumulator_floats = plan->accumulators * plan->accumulator_stride;
 }
 

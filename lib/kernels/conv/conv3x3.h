@@ -18,8 +18,9 @@
  * winograd2 (m = 2) is as accurate as direct; winograd4 (m = 4) interpolates at 0, ±5/8, ±3/2 and
  * infinity, which halves the rounding error of the customary 0, ±1, ±2. Rounding errors are
  * relative to the largest number in a tile, so y of rows of tiles with few outliers, and dx of chunks
- * of them, are computed the plain way; the weights' gradient, a sum over all tiles, is not. What
- * forward gives for an image does not depend on the others. */
+ * of them, are computed the plain way; the weights' gradient, a sum over all tiles, is so only where
+ * numbers are so large that transforms might overflow, or not finite. What forward gives for an image
+ * does not depend on the others. */
 #ifndef DLZ_KERNELS_CONV_CONV3X3_H
 #define DLZ_KERNELS_CONV_CONV3X3_H
 

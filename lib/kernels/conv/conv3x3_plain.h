@@ -1,5 +1,5 @@
-/* kernels/conv/conv3x3_plain.h - outputs and dx of a chunk as plain sums over taps, for data that
- * Winograd's transforms would spoil.
+/* kernels/conv/conv3x3_plain.h - outputs and dx of a chunk, and the weights' gradient of a tile, as
+ * plain sums over taps, for data that Winograd's transforms would spoil.
  *
  * The transforms mix the numbers of a tile, so the error of each output is relative to the tile's
  * largest number: one pixel of 65535 among others of 1 leaves few digits in outputs whose window it
@@ -20,8 +20,10 @@
  * outputs. */
 enum { FAR = 32, RARE = 64, PIXELS = 2 };
 
-/* Of numbers that are larger, mixtures may be infinite where outputs are not. */
+/* Of numbers that are larger, mixtures may be infinite where outputs are not, and so may sums of
+ * products of mixtures where a product of the data with a gradient is larger. */
 #define LARGEST 0x1p100f
+#define LARGEST_PRODUCT 0x1p90f
 
 /* Of a mixture of all rows of a tile: of the data, frequencies 0 and infinity together, and of the
  * gradient frequency 1. */
@@ -37,6 +39,12 @@ DLZ_INLINE void see(levels *level, dlz_v value) {
     dlz_v size = magnitude(value);
     level->largest = dlz_select((dlz_vi)(size > level->largest), size, level->largest);
     level->sum += size; /* keeps NaN */
+}
+
+DLZ_INLINE void add_levels(levels *level, levels more) {
+    level->largest =
+        dlz_select((dlz_vi)(more.largest > level->largest), more.largest, level->largest);
+    level->sum += more.sum;
 }
 
 /* How many of the strip's numbers, or of its sums with `other`, are larger than 1 / FAR of
@@ -56,18 +64,37 @@ static int64_t count_large(const float *strip, const float *other, int64_t float
     return count;
 }
 
+/* What was seen of all lanes. */
+typedef struct seen_level {
+    float largest, sum;
+} seen_level;
+
+static inline seen_level join_levels(const levels *seen) {
+    seen_level all = {0, 0};
+    for (int i = 0; i < DLZ_LANES; i++) {
+        all.largest = seen->largest[i] > all.largest ? seen->largest[i] : all.largest;
+        all.sum += seen->sum[i];
+    }
+    return all;
+}
+
+/* Whether the weights' gradient from these would be NaN or infinite on the way: where anything is not
+ * finite, or so large that it may become so. */
+static bool is_too_large(const levels *data, const levels *gradient) {
+    seen_level x = join_levels(data), g = join_levels(gradient);
+    return !(x.sum - x.sum == 0 && g.sum - g.sum == 0) || x.largest > LARGEST ||
+           g.largest > LARGEST || x.largest * g.largest > LARGEST_PRODUCT;
+}
+
 /* A look at what is at hand: rows may be uneven only if the largest is many times the mean and no more
  * than a few are near it. A mixture holds a number of each row of its tile; NaN is suspicious. */
-static bool is_suspicious(const levels *level, const float *strip, const float *other,
+static bool is_suspicious(const levels *seen, const float *strip, const float *other,
                           int64_t floats, int64_t few) {
-    float largest = 0, sum = 0;
-    for (int i = 0; i < DLZ_LANES; i++) {
-        largest = level->largest[i] > largest ? level->largest[i] : largest;
-        sum += level->sum[i];
-    }
-    if (!(sum - sum == 0) || largest > LARGEST)
+    seen_level all = join_levels(seen);
+    if (!(all.sum - all.sum == 0) || all.largest > LARGEST)
         return true;
-    return largest * (float)few > sum && count_large(strip, other, floats, largest) <= few;
+    return all.largest * (float)few > all.sum &&
+           count_large(strip, other, floats, all.largest) <= few;
 }
 
 /* Numbers that are few among those that tile rows see of the data or of the gradient. */
@@ -292,6 +319,59 @@ static void dx_plain(const dlz_conv3x3_plan *plan, int64_t rows, const float *w,
             }
         }
     }
+}
+
+/* ---- the weights' gradient ---- */
+
+/* One in channel's with a vector of out channels, from the plain strips of a tile row. */
+DLZ_INLINE void add_taps(const dlz_conv3x3_plan *plan, const chunk_memory *memory, int64_t lines,
+                         const float *data, const float *gradient, dlz_v sums[9]) {
+    for (int64_t i = 0; i < DLZ_TILE && i < lines; i++) {
+        const float *x = data + i * memory->in_stride;
+        const float *g = gradient + i * memory->out_stride;
+        for (int64_t q = 0; q < plan->out_width; q++, x += DLZ_C, g += DLZ_C) {
+            dlz_v factor = dlz_load(g);
+            DLZ_UNROLL
+            for (int tap = 0; tap < 9; tap++)
+                sums[tap] = dlz_fma(dlz_splat(x[tap / 3 * memory->in_stride + tap % 3 * DLZ_C]),
+                                    factor, sums[tap]);
+        }
+    }
+}
+
+/* An accumulator of the tile rows row … end − 1 in place of the frequencies': the first 9 matrices
+ * are those of the taps. */
+static void weights_plain(const dlz_conv3x3_plan *plan, const dlz_conv3x3_input *input,
+                          const dlz_conv3x3_gradient *gradient, int64_t row, int64_t end,
+                          const chunk_memory *memory, share wanted, float *accumulator) {
+    int64_t in = plan->shape.in_channels, step = plan->forward_step;
+    for (int64_t start = row, rows; row < end; row += rows) {
+        rows = dlz_min_i64(plan->chunk_rows, end - row);
+        read_data_plain(plan, input, row, rows, memory);
+        read_gradients_plain(plan, gradient, row, rows, memory);
+        for (int64_t k = wanted.first; k < wanted.end; k += DLZ_C)
+            for (int64_t c = 0; c < in; c++) {
+                float *to = accumulator + panel_place(c, in, k, plan->out_padded);
+                dlz_v sums[9] = {{0}};
+                for (int64_t r = 0; r < rows; r++) {
+                    chunk_memory here = memory_from(plan, memory, r);
+                    add_taps(plan, memory, plan->out_height - find_row(plan, row + r).first,
+                             here.in + c / DLZ_C * DLZ_C * memory->in_columns + c % DLZ_C,
+                             here.out + k * memory->out_columns, sums);
+                }
+                for (int tap = 0; tap < 9; tap++, to += step)
+                    dlz_store(to, row > start ? dlz_load(to) + sums[tap] : sums[tap]);
+            }
+    }
+}
+
+/* Behind an accumulator's bias: 1 if it is of taps, 0 if it is of frequencies. */
+static inline float *kind_of(const dlz_conv3x3_plan *plan, float *accumulator) {
+    return accumulator + plan->forward_weight_floats + plan->out_padded;
+}
+
+static inline bool is_of_taps(const dlz_conv3x3_plan *plan, const float *accumulator) {
+    return accumulator[plan->forward_weight_floats + plan->out_padded] != 0;
 }
 
 #endif

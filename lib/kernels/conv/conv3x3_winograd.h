@@ -11,7 +11,8 @@
  * share N; dV overwrites V, and the strip of dx that of the data.
  *
  * An output's error is relative to the largest number in its whole tile. So tile rows in which a few
- * numbers are far larger than the others go the plain way: conv3x3_plain.h. */
+ * numbers are far larger than the others go the plain way, and so does the weights' gradient of
+ * tiles with numbers that would overflow in transforms: conv3x3_plain.h. */
 #include "kernels/conv/conv3x3_gemm.h"
 #include "kernels/conv/conv3x3_plain.h"
 
@@ -574,11 +575,13 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
     int64_t start = index * plan->backward_images;
     int64_t images = dlz_min_i64(plan->backward_images, plan->shape.images - start);
     int64_t row = start * plan->tile_rows, first = row, end = row + images * plan->tile_rows;
+    levels of_data = {0}, of_gradient = {0};
     while (row < end) {
         int64_t rows = dlz_min_i64(plan->chunk_rows, end - row);
         int64_t tiles = rows * plan->tile_columns;
-        read_data(plan, input, row, rows, &memory);
+        add_levels(&of_data, read_data(plan, input, row, rows, &memory));
         levels seen = read_gradients(plan, gradient, row, rows, &memory, wanted, bias);
+        add_levels(&of_gradient, seen);
         bool plain = input_gradient &&
                      (input->plain || is_suspicious(&seen, memory.out + memory.out_stride, NULL,
                                                     rows * out_padded * memory.out_columns,
@@ -622,6 +625,11 @@ static void backward(const dlz_conv3x3_plan *plan, int64_t tile, const dlz_conv3
                                  plain);
         row += rows;
     }
+    bool too_large = is_too_large(&of_data, &of_gradient);
+    if (too_large)
+        weights_plain(plan, input, gradient, first, end, &memory, wanted, accumulator);
+    if (part == 0) /* the other parts see the same data */
+        *kind_of(plan, accumulator) = too_large;
 }
 
 /* ---- weights, in float64 so that they are rounded once ---- */
@@ -728,6 +736,41 @@ static void finish_half(const dlz_conv3x3_plan *plan, int64_t each, const float 
     }
 }
 
+/* The same where some accumulators are of taps, which come last, as they are. */
+static void finish_half_of_taps(const dlz_conv3x3_plan *plan, int64_t each, const float *run,
+                                int64_t place, float *taps) {
+    dlz_vd along[SPAN][3], sums[9];
+    for (int i = 0; i < SPAN; i++) {
+        dlz_vd row[SPAN];
+        for (int j = 0; j < SPAN; j++) {
+            row[j] = (dlz_vd){0};
+            for (int64_t a = 0; a < each; a++) {
+                const float *from = run + a * plan->accumulator_stride;
+                int64_t at = (i * SPAN + j) * plan->forward_step + place;
+                if (!is_of_taps(plan, from))
+                    row[j] += dlz_widen(*(const dlz_vhu *)(from + at));
+            }
+        }
+        transform_weights_back(row, along[i]);
+    }
+    for (int j = 0; j < 3; j++) {
+        dlz_vd column[SPAN], result[3];
+        for (int i = 0; i < SPAN; i++)
+            column[i] = along[i][j];
+        transform_weights_back(column, result);
+        for (int i = 0; i < 3; i++)
+            sums[i * 3 + j] = result[i];
+    }
+    for (int tap = 0; tap < 9; tap++) {
+        for (int64_t a = 0; a < each; a++) {
+            const float *from = run + a * plan->accumulator_stride;
+            if (is_of_taps(plan, from))
+                sums[tap] += dlz_widen(*(const dlz_vhu *)(from + tap * plan->forward_step + place));
+        }
+        *(dlz_vhu *)(taps + tap * DLZ_LANES) = dlz_narrow(sums[tap]);
+    }
+}
+
 /* An accumulator's numbers of one channel lie in as many pages as there are frequencies, which no
  * prefetcher follows. */
 enum { FINISH_AHEAD = 6 };
@@ -747,8 +790,16 @@ DLZ_INLINE void fetch_frequencies(const dlz_conv3x3_plan *plan, int64_t each,
 static void transform_run(const dlz_conv3x3_plan *plan, const float *accumulators, int64_t first,
                           int64_t last, int64_t k, float *taps) {
     int64_t in = plan->shape.in_channels, each = plan->accumulators / plan->sums;
+    bool of_taps = false;
+    for (int64_t a = 0; a < each; a++)
+        of_taps |= is_of_taps(plan, accumulators + a * plan->accumulator_stride);
     for (int64_t c = first; c < last; c++, taps += 9 * DLZ_LANES) {
-        const float *from = accumulators + panel_place(c, in, k, plan->out_padded);
+        int64_t place = panel_place(c, in, k, plan->out_padded);
+        const float *from = accumulators + place;
+        for (int64_t half = 0; of_taps && half < DLZ_C; half += DLZ_HALF_LANES)
+            finish_half_of_taps(plan, each, accumulators, place + half, taps + half);
+        if (of_taps)
+            continue;
         fetch_frequencies(plan, each, accumulators, first, last, c + FINISH_AHEAD, k);
         for (int64_t half = 0; half < DLZ_C; half += DLZ_HALF_LANES)
             finish_half(plan, each, from + half, taps + half);

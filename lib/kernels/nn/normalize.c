@@ -117,7 +117,9 @@ static void row_sums(int64_t count, const float *x, const float *dy, const float
                     g *= dlz_load_up_to(weight + at, left);
                 first[k] += g;
                 dlz_v value = standing_for(dlz_load_up_to(x + at, left), center, scale, shift);
-                second[k] = dlz_fma(g, value, second[k]); /* beyond the end g is 0 */
+                if (left < DLZ_LANES) /* g is 0 there, but the value may be infinite */
+                    value = first_lanes(value, left);
+                second[k] = dlz_fma(g, value, second[k]);
             }
         sums[0] += sum_of(first[0] + first[1]);
         sums[1] += sum_of(second[0] + second[1]);

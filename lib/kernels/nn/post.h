@@ -29,6 +29,9 @@ typedef struct dlz_post {
     uint32_t drop_below; /* p * 2^32: random words below it drop their number; 0 for no dropout */
     float keep_scale;    /* 1 / (1 - p) */
     uint64_t seed, stream;
+    /* On the way back: NULL, or of each channel a power of two by which z - mean is multiplied before
+     * anything else, where products with it would leave the range of a float. */
+    const float *reach;
 } dlz_post;
 
 /* Of the backward pass, per channel. b NULL: it, center and d have no part. */
@@ -45,11 +48,12 @@ typedef struct dlz_post_kernels {
 
     /* With g the gradient that reaches the batch norm (grad where the codes or the sign of z *
      * scale + shift let it pass): sums[c] = sum of g, sums[channels + c] = sum of g * (z -
-     * mean[c]). */
+     * mean[c]), times reach[c] if there is that. */
     void (*backward_sums)(const dlz_post *post, const float *z, const float *grad,
                           const uint8_t *codes, const float *mean, double *sums);
 
-    /* dz = a[c] * g + b[c] * (z - center[c]) + d[c]; dz may be z. */
+    /* dz = a[c] * g + b[c] * (z - center[c]) + d[c], with reach b[c] * ((z - center[c]) * reach[c]); dz
+     * may be z. */
     void (*backward)(const dlz_post *post, const float *z, const float *grad, const uint8_t *codes,
                      const dlz_post_factors *factors, float *dz);
 

@@ -2,25 +2,8 @@
 #ifndef DLZ_KERNELS_NN_POST_BACKWARD_H
 #define DLZ_KERNELS_NN_POST_BACKWARD_H
 
+#include "kernels/nn/post_far.h"
 #include "kernels/nn/post_lanes.h"
-
-DLZ_INLINE void flush_one(double *sums, int64_t count, dlz_v *lanes) {
-    float numbers[DLZ_LANES];
-    dlz_store(numbers, *lanes);
-    if (count >= DLZ_LANES)
-        for (int half = 0; half < DLZ_LANES; half += DLZ_HALF_LANES)
-            *(dlz_vdu *)(sums + half) += dlz_widen(*(const dlz_vhu *)(numbers + half));
-    else
-        for (int64_t i = 0; i < count; i++)
-            sums[i] += (double)numbers[i];
-    *lanes = (dlz_v){0};
-}
-
-DLZ_INLINE void flush(double *sums, int64_t channels, int64_t c, int64_t count, dlz_v *first,
-                      dlz_v *second) {
-    flush_one(sums + c, count, first);
-    flush_one(sums + channels + c, count, second);
-}
 
 /* What lets the gradient pass: all of it, the sign of what relu saw, or codes. */
 enum { OPEN, GATED, CODED };
@@ -125,7 +108,9 @@ static void backward_sums(const dlz_post *post, const float *z, const float *gra
     together wide;
     for (int64_t c = 0; c < 2 * post->channels; c++)
         sums[c] = 0;
-    if (post->pool)
+    if (post->reach)
+        far_sums(post, z, grad, codes, mean, sums);
+    else if (post->pool)
         pooled_sums(post, z, grad, codes, mean, sums);
     else if (sees_together(post, &wide))
         sums_together(post, &wide, z, grad, codes, mean, sums);
@@ -328,7 +313,9 @@ static void pooled_gradient(const dlz_post *post, const float *z, const float *g
 static void backward(const dlz_post *post, const float *z, const float *grad, const uint8_t *codes,
                      const dlz_post_factors *factors, float *dz) {
     together wide;
-    if (post->pool)
+    if (post->reach)
+        far_backward(post, z, grad, codes, factors, dz);
+    else if (post->pool)
         pooled_gradient(post, z, grad, codes, factors, dz);
     else if (sees_together(post, &wide))
         gradient_together(post, &wide, z, grad, codes, factors, dz);

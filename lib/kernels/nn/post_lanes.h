@@ -33,6 +33,25 @@ DLZ_INLINE dlz_vi load_codes(const uint8_t *from, int64_t count) {
     return codes;
 }
 
+/* Sums of lanes go to double. */
+DLZ_INLINE void flush_one(double *sums, int64_t count, dlz_v *lanes) {
+    float numbers[DLZ_LANES];
+    dlz_store(numbers, *lanes);
+    if (count >= DLZ_LANES)
+        for (int half = 0; half < DLZ_LANES; half += DLZ_HALF_LANES)
+            *(dlz_vdu *)(sums + half) += dlz_widen(*(const dlz_vhu *)(numbers + half));
+    else
+        for (int64_t i = 0; i < count; i++)
+            sums[i] += (double)numbers[i];
+    *lanes = (dlz_v){0};
+}
+
+DLZ_INLINE void flush(double *sums, int64_t channels, int64_t c, int64_t count, dlz_v *first,
+                      dlz_v *second) {
+    flush_one(sums + c, count, first);
+    flush_one(sums + channels + c, count, second);
+}
+
 /* Few channels: as many pixels as fill whole vectors are seen as one of more channels. */
 enum { FEW = DLZ_LANES - 1, MOST_TOGETHER = DLZ_LANES * DLZ_LANES };
 

@@ -301,6 +301,31 @@ module.exports = {
       }
     ),
 
+  'no number is too large or too small for its curve': context =>
+    tryVariant(
+      context,
+      'numbers',
+      data => {
+        const curve = (panel, name, y, x = [1, 2, 3]) => ({panel, name, x, y});
+        data.runs[0].curves = [
+          curve('loss', 'training', [1e308, -1e308, 0]),
+          curve('loss', 'validation', [1.79769313e308, 1, -1.79769313e308]),
+          curve('error', 'training', [1e308, 1e308, 1e308]),
+          curve('learning rate', 'training', [1e308, 1, 1e-308]),
+          curve('tiny', 'training', [5e-324, 0, 1e-310], [-1e308, 2, 1e308]),
+        ];
+      },
+      async page => {
+        const places = await page.evaluate(() =>
+          [...document.querySelectorAll('#curves circle')].map(dot => [Number(dot.getAttribute('cx')), Number(dot.getAttribute('cy'))])
+        );
+        assert.strictEqual(places.length, 15);
+        for (const [x, y] of places) assert(x >= 0 && x <= 900 && y >= 0 && y <= 142, `${x}, ${y}`);
+        const paths = await page.evaluate(() => [...document.querySelectorAll('#curves path')].map(path => path.getAttribute('d')));
+        for (const path of paths) assert(!/NaN|Infinity/.test(path), path);
+      }
+    ),
+
   'names of classes can be read in the matrix and on cards': context =>
     tryVariant(
       context,
