@@ -83,12 +83,14 @@ DLVIZ_API const char *dlviz_network_layer_name(const dlviz_network *network, int
  *  Owned by the network. */
 DLVIZ_API int dlviz_network_layer_ndim(const dlviz_network *network, const char *layer);
 DLVIZ_API const int64_t *dlviz_network_layer_dims(const dlviz_network *network, const char *layer);
-/** The number of parameters, frozen ones too, without running statistics; 0 before the build. */
+/** The number of parameters, frozen ones too, without running statistics; 0 before the build,
+ *  and after one that failed. */
 DLVIZ_API int64_t dlviz_network_num_parameters(const dlviz_network *network);
 
 /* -- State: parameters and running statistics, by PyTorch's names and shapes ------------------- */
 
-/** How many state tensors there are ("conv1.weight", "bn1.running_mean", …). */
+/** How many state tensors there are ("conv1.weight", "bn1.running_mean", …); 0 before the build,
+ *  and after one that failed. */
 DLVIZ_API int64_t dlviz_network_num_states(const dlviz_network *network);
 /** The name of state tensor 0 … num_states − 1; NULL beyond. Owned by the network. */
 DLVIZ_API const char *dlviz_network_state_name(const dlviz_network *network, int64_t index);
@@ -133,7 +135,9 @@ DLVIZ_CHECKED dlviz_status dlviz_network_get_gradient(const dlviz_network *netwo
 
 /** Notes in the network how a dataset's samples are normalized and what its classes are called, in
  *  place of what it knew; names that it knows stay where the dataset has as many classes and no
- *  names. dlviz_trainer_fit does this with the training set, and files of the network keep it.
+ *  names. Files of the network keep it. dlviz_trainer_fit does this with the training set as soon
+ *  as it has trained a batch of it, and with the next batch after a callback has changed the set;
+ *  a fit that trains none leaves what the network knows.
  *  @param dataset  images with as many channels as the network takes, or such vectors
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_STATE or
  *  DLVIZ_ERROR_OUT_OF_MEMORY; the network then knows what it knew. */

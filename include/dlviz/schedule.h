@@ -141,7 +141,7 @@ DLVIZ_API bool dlviz_one_cycle_linear(const dlviz_schedule *schedule);
  *  @param then          what follows; dlviz_constant_rate() for nothing. It belongs to this
  *                       schedule from now on, with its settings fixed; after a failure it is
  *                       destroyed, unless it belongs to another. Its first error is this one's
- *                       too. It cannot be a warm-up itself. */
+ *                       too. It cannot be a warm-up itself, nor one that has begun. */
 DLVIZ_API dlviz_schedule *dlviz_warmup(double length, double start_factor, dlviz_schedule *then);
 DLVIZ_API double dlviz_warmup_length(const dlviz_schedule *schedule);
 DLVIZ_API double dlviz_warmup_start_factor(const dlviz_schedule *schedule);
@@ -209,7 +209,7 @@ DLVIZ_API double dlviz_plateau_minimum(const dlviz_schedule *schedule);
  * is NaN then. */
 
 /** Begins, and gives the rate of the first step. A schedule begins once: DLVIZ_ERROR_STATE after
- *  that.
+ *  that, here and where it is handed to a trainer or a warm-up.
  *  @param learning_rate    the base rate; 0 to 1e30
  *  @param steps_per_epoch  1 or more
  *  @param next             receives the rate of the first step */

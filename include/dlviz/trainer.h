@@ -38,10 +38,12 @@ DLVIZ_API int64_t dlviz_trainer_event_batch(const dlviz_trainer_event *event);
 /** The loss of the batch, before its step; after an epoch, the loss that was measured last: of the
  *  validation set or, without one, in training. */
 DLVIZ_API double dlviz_trainer_event_loss(const dlviz_trainer_event *event);
-/** The norm of the gradients of the last step, as one vector, before they were clipped by it; NaN
- *  unless dlviz_trainer_set_clip_norm asks for it. */
+/** The norm of the gradients of the last step, as one vector, before they were clipped by it, also
+ *  where an earlier call or process made that step; NaN unless dlviz_trainer_set_clip_norm asks for
+ *  it. */
 DLVIZ_API double dlviz_trainer_event_gradient_norm(const dlviz_trainer_event *event);
-/** The learning rate of the last step. */
+/** The learning rate of the last step, whichever call or earlier process made it; before the first,
+ *  the optimizer's. */
 DLVIZ_API double dlviz_trainer_event_learning_rate(const dlviz_trainer_event *event);
 
 /** The trainer holds the network and the optimizer, which may be destroyed before it. As long as it
@@ -77,12 +79,13 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_validation(dlviz_trainer *trainer,
                                                         const dlviz_dataset *validation);
 DLVIZ_API const dlviz_dataset *dlviz_trainer_validation(const dlviz_trainer *trainer);
 /** What the learning rate is from step to step or from epoch to epoch, which is constant unless
- *  set. The schedule begins with the next step, at the rate that the optimizer has then; one that
- *  looks at the loss is told the validation loss, or the training loss without a validation set.
- *  The trainer owns the schedule from now on and destroys the one it had; after a failure this one
+ *  set. The schedule begins with the next step, at the rate that the optimizer has then: one that
+ *  has begun already, in a loop of your own (dlviz_schedule_start), is refused. One that looks at
+ *  the loss is told the validation loss, or the training loss without a validation set. The trainer
+ *  owns the schedule from now on and destroys the one it had; after a failure this one
  *  is destroyed, unless it has an owner. Returns what the schedule remembers,
- *  DLVIZ_ERROR_INVALID_ARGUMENT (it is NULL or has an owner already) or DLVIZ_ERROR_STATE (from
- *  within a schedule's own function, say). */
+ *  DLVIZ_ERROR_INVALID_ARGUMENT (it is NULL or has an owner already) or DLVIZ_ERROR_STATE (it has
+ *  begun; or from within a schedule's own function, say). */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_schedule(dlviz_trainer *trainer,
                                                       dlviz_schedule *schedule);
 /** Owned by the trainer; NULL for a constant learning rate. */
@@ -160,16 +163,19 @@ DLVIZ_API double dlviz_trainer_clip_value(const dlviz_trainer *trainer);
  *  first step. Validation then measures the average, and the best states are the average's.
  *  @param decay  0.999, say; 0 or more, below 1; 0, the default, for no average, which drops the
  *                one there is
- *  Returns DLVIZ_ERROR_INVALID_ARGUMENT or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (the network holds the average) or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_averaging(dlviz_trainer *trainer, double decay);
 DLVIZ_API double dlviz_trainer_averaging(const dlviz_trainer *trainer);
 /** Exchanges the network's states and their average: the network is then the averaged one, to be
  *  evaluated or saved, and after a second call the one that is trained, which dlviz_trainer_fit and
- *  checkpoints need (else they are DLVIZ_ERROR_STATE). What is loaded into the network between the
- *  two is the average from then on. Returns DLVIZ_ERROR_STATE before the first step, when there is
- *  no average yet. */
+ *  checkpoints need (else they are DLVIZ_ERROR_STATE), also those of another trainer of the
+ *  network. What is loaded into the network between the two is the average from then on; where the
+ *  trainer is destroyed between them, the network keeps the average. Returns DLVIZ_ERROR_STATE
+ *  before the first step, when there is no average yet, and while the network holds another
+ *  trainer's. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_exchange_average(dlviz_trainer *trainer);
-/** Whether the network holds the average. */
+/** Whether the network holds the average, this trainer's. */
 DLVIZ_API bool dlviz_trainer_average_is_exchanged(const dlviz_trainer *trainer);
 
 /* -- Early stopping ---------------------------------------------------------------------------- */
@@ -200,11 +206,13 @@ DLVIZ_API const char *dlviz_trainer_early_stopping(const dlviz_trainer *trainer,
 DLVIZ_CHECKED dlviz_status dlviz_trainer_set_early_stopping_threshold(dlviz_trainer *trainer,
                                                                       double threshold);
 DLVIZ_API double dlviz_trainer_early_stopping_threshold(const dlviz_trainer *trainer);
-/** The best epoch so far by that figure, counted from 0; -1 when there is none. */
+/** The best epoch so far by that figure, counted from 0; -1 when there is none (0 for NULL, as
+ *  every getter). */
 DLVIZ_API int64_t dlviz_trainer_best_epoch(const dlviz_trainer *trainer);
 /** Puts the states of the best epoch into the network, for a training whose epochs ran out before
  *  its patience did; after early stopping they are there already, and nothing changes. Returns
- *  DLVIZ_ERROR_STATE when there is no best epoch. */
+ *  DLVIZ_ERROR_STATE when there is no best epoch, and while the network holds an average
+ *  (dlviz_trainer_exchange_average). */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_restore_best(dlviz_trainer *trainer);
 
 typedef enum dlviz_stop_reason {
@@ -248,21 +256,22 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_set_batch_callback(dlviz_trainer *train
  *  that was loaded) is finished first and counts as one of them, with the dataset it was left with:
  *  size, settings, labels and up to 64 samples spread over the set are compared. From one epoch to
  *  the next the data may change; what a callback changes of the dataset holds from the next batch
- *  on, also in the checkpoints that it saves. A batch that fails is as if it had not been tried:
- *  the next call begins with it. Running statistics are looked at after each batch, parameters and
- *  moments after each epoch: when one is no longer finite, training ends with a sentence that names
- *  the tensor. After each epoch the log receives a line with its figures (dlviz_set_log,
- *  DLVIZ_LOG_LEVEL_INFO). DLVIZ_OK says that all epochs are done, or that early stopping or a
- *  callback ended it.
+ *  on, also in the checkpoints that it saves, and in the next call after a failure. A batch that
+ *  fails is as if it had not been tried: the next call begins with it. So it is with the end of an
+ *  epoch (validation, schedule, early stopping): all of it is done, or none. Running statistics are
+ *  looked at after each batch, parameters and moments after each epoch: when one is no longer
+ *  finite, training ends with a sentence that names the tensor. After each epoch the log receives a
+ *  line with its figures (dlviz_set_log, DLVIZ_LOG_LEVEL_INFO). DLVIZ_OK says that all epochs are
+ *  done, or that early stopping or a callback ended it.
  *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, targets do not fit the loss, or the
  *  last batch of an epoch is a single one and a batch norm would have one value a channel),
  *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range; or fewer samples than a batch,
  *  which dlviz_trainer_set_drop_last leaves out), DLVIZ_ERROR_NUMERIC (a sample or its targets
  *  hold NaN or an infinity that reaches the loss, and the sentence names it; or the loss or a state
  *  became NaN or infinite: the parameters are then useless, and an earlier checkpoint is what
- *  remains; or a schedule gave a rate that is not finite or below 0, before it was used), DLVIZ_ERROR_STATE
- *  (from within a callback, the optimizer serves another network, the epoch under way began with
- *  another dataset, the network holds the average, or early stopping looks at a figure of
+ *  remains; or a schedule gave a rate that is not finite or below 0, before it was used),
+ *  DLVIZ_ERROR_STATE (from within a callback, the optimizer serves another network, the epoch under
+ *  way is of another dataset, the network holds an average, or early stopping looks at a figure of
  *  validation and there is no validation set), DLVIZ_CANCELLED (a callback destroyed the trainer),
  *  DLVIZ_ERROR_OUT_OF_MEMORY; and DLVIZ_ERROR_IO or DLVIZ_ERROR_FORMAT where samples are decoded
  *  from files (dlviz_image_reader_set_memory_limit) of which one has gone or changed. */
@@ -318,8 +327,10 @@ DLVIZ_CHECKED dlviz_status dlviz_trainer_write_history_memory(const dlviz_traine
  *  dlviz_trainer_load_checkpoint would refuse is not written. The folder needs room for a third
  *  file meanwhile. After a failure both files are as they were, unless it was the very last step
  *  that failed, the renaming of the new one: then only the file at `path` is. Returns
- *  DLVIZ_ERROR_NUMERIC (a tensor is not finite; the sentence names it), DLVIZ_ERROR_STATE,
- *  DLVIZ_ERROR_IO or DLVIZ_ERROR_OUT_OF_MEMORY. */
+ *  DLVIZ_ERROR_NUMERIC (a tensor is not finite; the sentence names it), DLVIZ_ERROR_STATE (the
+ *  optimizer has meanwhile come to serve another network, the network holds an average, or ranks
+ *  have the weights apart), DLVIZ_ERROR_NOT_FOUND (as dlviz_trainer_create), DLVIZ_ERROR_IO or
+ *  DLVIZ_ERROR_OUT_OF_MEMORY. */
 DLVIZ_CHECKED dlviz_status dlviz_trainer_save_checkpoint(const dlviz_trainer *trainer,
                                                          const char *path);
 /** Writes the same bytes to memory, for a store of the program's own.

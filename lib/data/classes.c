@@ -25,6 +25,7 @@ dlviz_status dlviz_dataset_set_num_classes(dlviz_dataset *dataset, int64_t num_c
     dlz_free(dataset->class_names);
     dataset->class_names = NULL;
     dataset->num_classes = num_classes;
+    dataset->changes++;
     return DLVIZ_OK;
 }
 
@@ -95,6 +96,7 @@ dlviz_status dlviz_dataset_set_class_names(dlviz_dataset *dataset, int64_t count
     DLZ_TRY(dlz_copy_names(count, names, &copy));
     dlz_free(dataset->class_names);
     dataset->class_names = copy;
+    dataset->changes++;
     return DLVIZ_OK;
 }
 

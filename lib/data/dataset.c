@@ -169,11 +169,13 @@ dlviz_status dlviz_dataset_set_image_size(dlviz_dataset *dataset, int64_t height
     DLZ_REQUIRE(dataset);
     DLZ_TRY(dlz_transform_set_size(&dataset->transform, __func__, height, width));
     update_dims(dataset);
+    dataset->changes++;
     return DLVIZ_OK;
 }
 
 dlviz_status dlviz_dataset_set_normalization(dlviz_dataset *dataset, float mean, float deviation) {
     DLZ_REQUIRE(dataset);
+    dataset->changes++;
     return dlz_transform_set_normalization(&dataset->transform, __func__, 1, &mean, &deviation);
 }
 
@@ -195,6 +197,7 @@ dlviz_status dlviz_dataset_set_channel_normalization(dlviz_dataset *dataset, int
     dlviz_status status =
         dlz_transform_set_normalization(&dataset->transform, __func__, count, means, scales);
     dlz_free(scales);
+    dataset->changes++;
     return status;
 }
 
@@ -226,6 +229,7 @@ dlviz_status dlz_dataset_prepare(dlviz_dataset *dataset, const char *who, const 
     dlz_transform_release(&dataset->transform);
     dataset->transform = changed;
     update_dims(dataset);
+    dataset->changes++;
     return DLVIZ_OK;
 }
 

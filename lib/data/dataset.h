@@ -57,6 +57,7 @@ struct dlviz_dataset {
 
     dlviz_tensor *weights; /* num_samples of float32, or NULL */
     dlz_augmentations augmentations;
+    int64_t changes; /* how often any of this was set, for those who made something of it */
 };
 
 /* dlviz_dataset_create for the public function `who`. */

@@ -19,6 +19,7 @@ static dlviz_status add(dlviz_dataset *dataset, const char *who, dlviz_augmentat
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: the dataset has a %s already; one is accepted", who,
                         dataset->augmentations.mix->type->name);
+    dataset->changes++;
     return dlz_augmentations_add(&dataset->augmentations, augmentation);
 }
 
@@ -33,6 +34,7 @@ dlviz_status dlviz_dataset_add_augmentation(dlviz_dataset *dataset,
 dlviz_status dlviz_dataset_clear_augmentations(dlviz_dataset *dataset) {
     DLZ_REQUIRE(dataset);
     dlz_augmentations_release(&dataset->augmentations);
+    dataset->changes++;
     return DLVIZ_OK;
 }
 
@@ -52,6 +54,7 @@ dlviz_status dlviz_dataset_set_fill(dlviz_dataset *dataset, double fill) {
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: the fill is %g; %g to %g is accepted",
                         __func__, fill, -MOST_FILL, MOST_FILL);
     dataset->augmentations.fill = fill;
+    dataset->changes++;
     return DLVIZ_OK;
 }
 
@@ -66,6 +69,7 @@ dlviz_status dlviz_dataset_set_label_fill(dlviz_dataset *dataset, int64_t label)
                         __func__, (long long)label, (long long)DLZ_DATASET_MIN_LABEL,
                         (long long)DLZ_DATASET_MAX_CLASSES - 1);
     dataset->augmentations.label_fill = label;
+    dataset->changes++;
     return DLVIZ_OK;
 }
 

@@ -178,6 +178,7 @@ void dlz_dataset_release_targets(dlviz_dataset *dataset) {
     dataset->num_classes = 0;
     dataset->target_ndim = 0;
     memset(dataset->target_dims, 0, sizeof dataset->target_dims);
+    dataset->changes++;
 }
 
 dlviz_status dlz_dataset_set_targets(dlviz_dataset *dataset, const char *who,
@@ -285,6 +286,7 @@ dlviz_status dlviz_dataset_set_weights(dlviz_dataset *dataset, const dlviz_tenso
     }
     dlviz_tensor_destroy(dataset->weights);
     dataset->weights = copy;
+    dataset->changes++;
     return DLVIZ_OK;
 }
 

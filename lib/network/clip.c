@@ -3,6 +3,7 @@
 #include "base/parallel.h"
 #include "network/network.h"
 
+#include <float.h>
 #include <math.h>
 
 /* Parameters a tile handles, at least, and most tiles. */
@@ -12,6 +13,7 @@ typedef struct clip_pass {
     float *gradients;
     int64_t size, tile_size;
     float limit, scale;
+    double factor;
     double sums[MOST_TILES]; /* of squares */
 } clip_pass;
 
@@ -51,6 +53,16 @@ static void limit_tile(void *context, int64_t tile, int worker) {
     }
 }
 
+/* In double: what the factor makes of a gradient may be a float where the factor is none. */
+static void shorten_tile(void *context, int64_t tile, int worker) {
+    (void)worker;
+    const clip_pass *pass = context;
+    int64_t first, end;
+    bounds(pass, tile, &first, &end);
+    for (int64_t i = first; i < end; i++)
+        pass->gradients[i] = (float)(pass->factor * (double)pass->gradients[i]);
+}
+
 static void over_tiles(dlviz_network *network, clip_pass *pass, dlz_tile_fn function) {
     pass->gradients = network->gradients;
     pass->size = network->parameter_floats;
@@ -74,11 +86,19 @@ void dlz_network_limit_gradients(dlviz_network *network, double limit) {
     network->gradient_scale = 1;
 }
 
-/* They are multiplied when they are used, which saves a pass over them. */
+/* They are multiplied when they are used, which saves a pass over them, if a float holds the
+ * factor. */
 void dlz_network_shorten_gradients(dlviz_network *network, double norm, double largest) {
     double factor = largest / (norm + 1e-6); /* as PyTorch */
-    if (factor < 1)
+    if (factor >= 1)
+        return;
+    double scale = (double)network->gradient_scale * factor;
+    if (scale >= (double)FLT_MIN) {
         network->gradient_scale *= (float)factor;
+        return;
+    }
+    over_tiles(network, &(clip_pass){.factor = scale}, shorten_tile);
+    network->gradient_scale = 1;
 }
 
 dlviz_status dlz_check_clip(const char *who, const char *what, double limit) {

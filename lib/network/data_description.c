@@ -63,9 +63,8 @@ static void normalization_of(int64_t count, const float *means, const float *dev
     pair[1] = count == 0 ? 1 : deviations[count == 1 ? 0 : i];
 }
 
-void dlz_network_warn_of_data(const dlviz_network *network, const char *who,
-                              const dlviz_dataset *dataset) {
-    const dlz_data_description *known = &network->data;
+void dlz_data_description_compare(const dlz_data_description *known, const char *who,
+                                  const dlviz_dataset *dataset) {
     const dlz_transform *given = &dataset->transform;
     int64_t count = dlz_max_i64(1, dlz_max_i64(known->num_normal, given->normal_count));
     for (int64_t i = 0; known->known && i < count; i++) {
@@ -82,23 +81,29 @@ void dlz_network_warn_of_data(const dlviz_network *network, const char *who,
     }
 }
 
-dlviz_status dlz_network_describe_data(dlviz_network *network, const dlviz_dataset *dataset) {
-    dlz_data_description data = {.known = false};
-    dlviz_status status = copy_dataset(dataset, &data);
-    if (status != DLVIZ_OK) {
-        dlz_data_description_release(&data);
-        return status;
-    }
-    /* Names stay where the dataset has the classes, but no names. */
+void dlz_network_warn_of_data(const dlviz_network *network, const char *who,
+                              const dlviz_dataset *dataset) {
+    dlz_data_description_compare(&network->data, who, dataset);
+}
+
+dlviz_status dlz_data_description_of(const dlviz_dataset *dataset, dlz_data_description *data) {
+    *data = (dlz_data_description){.known = false};
+    dlviz_status status = copy_dataset(dataset, data);
+    if (status != DLVIZ_OK)
+        dlz_data_description_release(data);
+    return status;
+}
+
+void dlz_network_note_data(dlviz_network *network, int64_t num_classes,
+                           dlz_data_description *data) {
     dlz_data_description *old = &network->data;
-    if (!data.class_names && old->num_class_names == dataset->num_classes) {
-        data.class_names = old->class_names;
-        data.num_class_names = old->num_class_names;
+    /* Names stay where the dataset has the classes, but no names. */
+    if (data->known && !data->class_names && old->num_class_names == num_classes) {
+        data->class_names = old->class_names;
+        data->num_class_names = old->num_class_names;
         old->class_names = NULL;
     }
-    dlz_data_description_release(old);
-    *old = data;
-    return DLVIZ_OK;
+    dlz_network_take_data_description(network, data);
 }
 
 dlviz_status dlviz_network_describe_data(dlviz_network *network, const dlviz_dataset *dataset) {
@@ -106,7 +111,10 @@ dlviz_status dlviz_network_describe_data(dlviz_network *network, const dlviz_dat
     DLZ_REQUIRE(dataset);
     DLZ_USE_NETWORK(__func__, network);
     DLZ_TRY(check_fits(network, __func__, dataset));
-    return dlz_network_describe_data(network, dataset);
+    dlz_data_description data;
+    DLZ_TRY(dlz_data_description_of(dataset, &data));
+    dlz_network_note_data(network, dataset->num_classes, &data);
+    return DLVIZ_OK;
 }
 
 dlviz_status dlviz_network_prepare_data(const dlviz_network *network, dlviz_dataset *dataset) {

@@ -417,7 +417,7 @@ const int64_t *dlviz_network_layer_dims(const dlviz_network *network, const char
 
 int64_t dlviz_network_num_parameters(const dlviz_network *network) {
     int64_t count = 0;
-    for (int i = 0; network && i < network->num_states; i++)
+    for (int i = 0; network && network->built && i < network->num_states; i++)
         count += network->states[i].spec.trainable ? network->states[i].size : 0;
     return count;
 }

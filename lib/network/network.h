@@ -40,6 +40,8 @@ typedef struct dlz_mixture {
 struct dlviz_network {
     atomic_int references; /* the user's handle, trainers and optimizers */
     atomic_int trainers;   /* that rely on the loss */
+    atomic_bool
+        averaged; /* the states are a trainer's average, and it has those that are trained */
     dlz_busy busy;
     dlviz_loss *loss;
     dlz_graph graph;
@@ -169,9 +171,14 @@ dlviz_status dlz_network_load_set(dlviz_network *network, const struct dlviz_saf
 void dlz_network_warn_of_data(const dlviz_network *network, const char *who,
                               const dlviz_dataset *dataset);
 
-/* As dlviz_network_describe_data, of a dataset whose samples fit. Copies the names and a few numbers: for
- * the start of a fit. */
-dlviz_status dlz_network_describe_data(dlviz_network *network, const dlviz_dataset *dataset);
+/* The same of a description that no network has yet. */
+void dlz_data_description_compare(const dlz_data_description *known, const char *who,
+                                  const dlviz_dataset *dataset);
+/* dlviz_network_describe_data in two parts, for a dataset whose samples fit: what may fail, a copy
+ * of the names and a few numbers, to be noted or released; and what cannot, which leaves what is
+ * not known alone. */
+dlviz_status dlz_data_description_of(const dlviz_dataset *dataset, dlz_data_description *data);
+void dlz_network_note_data(dlviz_network *network, int64_t num_classes, dlz_data_description *data);
 /* Puts one that is known in the place of the network's. Cannot fail. */
 void dlz_network_take_data_description(dlviz_network *network, dlz_data_description *data);
 void dlz_data_description_release(dlz_data_description *data);

@@ -10,12 +10,12 @@
 #include <string.h>
 
 int64_t dlviz_network_num_states(const dlviz_network *network) {
-    return network ? network->num_states : 0;
+    return network && network->built ? network->num_states : 0;
 }
 
 const char *dlviz_network_state_name(const dlviz_network *network, int64_t index) {
-    return network && index >= 0 && index < network->num_states ? network->states[index].name
-                                                                : NULL;
+    return index >= 0 && index < dlviz_network_num_states(network) ? network->states[index].name
+                                                                   : NULL;
 }
 
 void dlz_network_keep_buffers(dlviz_network *network) {

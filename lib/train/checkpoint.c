@@ -37,6 +37,7 @@ typedef struct trainer_state {
     double best;
     int64_t num_best_epochs; /* up to the best one */
     int64_t bad_epochs, due;
+    double step_rate, gradient_norm; /* of the last step; NaN: none was made, or nobody asked */
 } trainer_state;
 
 #define STATE_WORDS ((int64_t)(sizeof(trainer_state) / sizeof(int64_t)))
@@ -74,7 +75,9 @@ static trainer_state take_stock(const dlviz_trainer *trainer) {
                            .best = trainer->stopping.best,
                            .num_best_epochs = trainer->stopping.best_epoch + 1,
                            .bad_epochs = trainer->stopping.bad_epochs,
-                           .due = trainer->stopping.due};
+                           .due = trainer->stopping.due,
+                           .step_rate = trainer->event.learning_rate,
+                           .gradient_norm = trainer->event.gradient_norm};
 }
 
 static dlviz_status add_words(dlviz_safetensors *set, const char *name, int64_t rows,
@@ -289,6 +292,13 @@ static bool are_sane_extras(const trainer_state *state, const dlviz_trainer *tra
            is_count(state->bad_epochs) && (state->due == 0 || (state->due == 1 && stops));
 }
 
+/* What callbacks are told of the last step. */
+static bool is_sane_step(const trainer_state *state) {
+    return (isnan(state->step_rate) || dlz_is_learning_rate(state->step_rate)) &&
+           (isnan(state->gradient_norm) ||
+            (state->gradient_norm >= 0 && isfinite(state->gradient_norm)));
+}
+
 static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, int64_t epochs) {
     return state->num_epochs == epochs && epochs < INT32_MAX / 2 && is_count(state->samples) &&
            state->num_batches == dlz_trainer_count_batches(trainer, state->samples) &&
@@ -298,7 +308,7 @@ static bool is_sane(const trainer_state *state, const dlviz_trainer *trainer, in
            is_count(state->optimizer_steps) && is_count(state->step) &&
            dlz_is_learning_rate(state->learning_rate) && isfinite(state->loss_sum) &&
            state->loss_norm >= 0 && isfinite(state->loss_norm) && isfinite(state->seconds) &&
-           state->seconds >= 0 && are_sane_extras(state, trainer);
+           state->seconds >= 0 && are_sane_extras(state, trainer) && is_sane_step(state);
 }
 
 static dlviz_status read_state(const dlviz_trainer *trainer, const dlviz_safetensors *set,
@@ -428,7 +438,8 @@ static void apply(dlviz_trainer *trainer, contents *c) {
     trainer->train_mark = state->train_mark;
     trainer->optimizer->steps = state->optimizer_steps;
     trainer->optimizer->learning_rate = state->learning_rate;
-    trainer->event.learning_rate = state->learning_rate;
+    trainer->event.learning_rate = state->step_rate;
+    trainer->event.gradient_norm = state->gradient_norm;
     if (c->memory)
         dlz_schedule_take_words(trainer->schedule, c->memory->data);
     apply_copies(trainer, c);

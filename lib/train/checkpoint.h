@@ -6,7 +6,7 @@
 #include <dlviz/trainer.h>
 
 #define DLZ_CHECKPOINT_START "dlviz checkpoint "
-#define DLZ_CHECKPOINT_FORMAT DLZ_CHECKPOINT_START "5"
+#define DLZ_CHECKPOINT_FORMAT DLZ_CHECKPOINT_START "6"
 
 /* Puts a checkpoint into empty contents, and reads it back. */
 dlviz_status dlz_checkpoint_fill(const dlviz_trainer *trainer, dlviz_safetensors *set);

@@ -7,6 +7,13 @@
 #include "train/optimizer.h"
 #include "train/trainer.h"
 
+/* Checkpoints are of an optimizer that serves the network, and of states that are trained. */
+static dlviz_status check_parts(const dlviz_trainer *trainer, const char *who) {
+    dlviz_status status = dlz_optimizer_check_network(trainer->optimizer, trainer->network);
+    return status == DLVIZ_OK ? dlz_trainer_check_average(trainer, who)
+                              : dlz_fail_within(status, "%s", who);
+}
+
 /* -- Saving --------------------------------------------------------------------------------------
  */
 
@@ -14,11 +21,7 @@
 static dlviz_status collect(const dlviz_trainer *trainer, const char *who, const char *what,
                             dlviz_safetensors **set) {
     DLZ_TRY(dlz_network_check_idle(trainer->network, who));
-    if (trainer->averaging.exchanged)
-        return dlz_fail(DLVIZ_ERROR_STATE,
-                        "%s: the network holds the average; checkpoints are of the states that are "
-                        "trained",
-                        who);
+    DLZ_TRY(check_parts(trainer, who));
     DLZ_TRY(dlviz_safetensors_create(set));
     dlviz_status status = dlz_checkpoint_fill(trainer, *set);
     if (status == DLVIZ_OK)
@@ -68,13 +71,6 @@ dlviz_status dlviz_trainer_save_checkpoint_memory(const dlviz_trainer *trainer, 
 /* -- Loading -------------------------------------------------------------------------------------
  */
 
-static dlviz_status check_loading(const dlviz_trainer *trainer, const char *who) {
-    DLZ_TRY(dlz_optimizer_check_network(trainer->optimizer, trainer->network));
-    return trainer->averaging.exchanged
-               ? dlz_fail(DLVIZ_ERROR_STATE, "%s: the network holds the average", who)
-               : DLVIZ_OK;
-}
-
 /* Destroys the contents. Whatever a tensor lacks, it is the file that is wrong. */
 static dlviz_status take(dlviz_trainer *trainer, dlviz_safetensors *set, const char *path) {
     dlviz_status status = dlz_checkpoint_take(trainer, set);
@@ -93,7 +89,7 @@ dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *p
     DLZ_REQUIRE(path);
     DLZ_HOLD_ALONE(&trainer->busy, "trainer");
     DLZ_HOLD_OTHERS(trainer, DLZ_NESTED);
-    DLZ_TRY(check_loading(trainer, __func__));
+    DLZ_TRY(check_parts(trainer, __func__));
     dlviz_safetensors *set;
     dlviz_status status = dlviz_safetensors_open(&set, path);
     if (status != DLVIZ_OK)
@@ -107,7 +103,7 @@ dlviz_status dlviz_trainer_load_checkpoint_memory(dlviz_trainer *trainer, const 
     DLZ_REQUIRE(trainer);
     DLZ_HOLD_ALONE(&trainer->busy, "trainer");
     DLZ_HOLD_OTHERS(trainer, DLZ_NESTED);
-    DLZ_TRY(check_loading(trainer, __func__));
+    DLZ_TRY(check_parts(trainer, __func__));
     dlviz_safetensors *set;
     DLZ_TRY(dlz_safetensors_view(&set, __func__, bytes, size));
     return take(trainer, set, NULL);

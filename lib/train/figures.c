@@ -188,11 +188,15 @@ double dlviz_trainer_current(const dlviz_trainer *trainer, const char *figure) {
     return current(trainer, &p, index);
 }
 
-double dlviz_trainer_history(const dlviz_trainer *trainer, int64_t epoch, const char *figure) {
+double dlz_trainer_figure(const dlviz_trainer *trainer, int64_t epoch, const char *figure) {
     int index = find_figure(trainer, figure);
-    if (index < 0 || epoch < 0 || epoch >= trainer->num_epochs)
+    return index < 0 ? (double)NAN : trainer->history[epoch * trainer->num_figures + index];
+}
+
+double dlviz_trainer_history(const dlviz_trainer *trainer, int64_t epoch, const char *figure) {
+    if (!trainer || epoch < 0 || epoch >= trainer->num_epochs)
         return NAN;
-    return trainer->history[epoch * trainer->num_figures + index];
+    return dlz_trainer_figure(trainer, epoch, figure);
 }
 
 /* -- The history ---------------------------------------------------------------------------------
@@ -251,13 +255,13 @@ static dlviz_status validate(dlviz_trainer *trainer, const places *p, dlz_tally 
                              double *row) {
     dlviz_dataset *set = dlz_dataset_hold(trainer->validation);
     dlz_averaging *averaging = &trainer->averaging;
-    averaging->evaluating = averaging->exchanged = averaging->begun;
+    averaging->evaluating = averaging->begun;
     if (averaging->evaluating)
-        dlz_snapshot_exchange(&averaging->states, trainer->network);
+        dlz_trainer_exchange(trainer);
     dlviz_status status = validate_on(trainer, set, p, tally, row);
     if (averaging->evaluating)
-        dlz_snapshot_exchange(&averaging->states, trainer->network);
-    averaging->evaluating = averaging->exchanged = false;
+        dlz_trainer_exchange(trainer);
+    averaging->evaluating = false;
     dlviz_dataset_destroy(set);
     return status == DLVIZ_OK ? DLVIZ_OK : dlz_fail_within(status, "the validation set");
 }

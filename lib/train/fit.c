@@ -39,15 +39,6 @@ static dlviz_status fail_loss(const dlviz_trainer *trainer, const dlviz_dataset 
                     trainer->num_epochs + 1, dlviz_optimizer_learning_rate(trainer->optimizer));
 }
 
-/* A callback may have exchanged it. */
-static dlviz_status check_average(const dlviz_trainer *trainer) {
-    return trainer->averaging.exchanged
-               ? dlz_fail(DLVIZ_ERROR_STATE, FIT
-                          ": the network holds the average; dlviz_trainer_exchange_average puts "
-                          "the states that are trained back")
-               : DLVIZ_OK;
-}
-
 /* Trains on samples order[0] … order[n − 1]; *loss receives their loss. */
 static dlviz_status make_step(dlviz_trainer *trainer, const dlviz_dataset *train,
                               const int64_t *order, int64_t n, double rate, double *loss) {
@@ -91,19 +82,29 @@ static dlviz_status try_step(dlviz_trainer *trainer, const dlviz_dataset *train,
     return status;
 }
 
+/* What the network is to know of its data, which a callback may have changed. */
+static dlviz_status read_description(dlviz_trainer *trainer, const dlviz_dataset *train) {
+    dlz_data_description_release(&trainer->description);
+    trainer->changes = train->changes;
+    return dlz_data_description_of(train, &trainer->description);
+}
+
 static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *train,
                                 const int64_t *order) {
     double started = now(), loss, rate;
-    DLZ_TRY(check_average(trainer));
-    /* Again, for a callback may have changed the dataset. */
+    /* Again, for a callback may have exchanged the average, or changed the dataset. */
+    DLZ_TRY(dlz_trainer_check_average(trainer, FIT));
     DLZ_TRY(dlz_network_check_samples(trainer->network, FIT, train));
     DLZ_TRY(dlz_network_check_target_shape(trainer->network, FIT, train));
+    if (train->changes != trainer->changes)
+        DLZ_TRY(read_description(trainer, train));
     DLZ_TRY(dlz_trainer_ask_schedule(trainer, &rate));
     int64_t first = trainer->batches_done * trainer->batch_size;
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
     int64_t next = dlz_min_i64(trainer->batch_size, trainer->samples - first - n);
     dlz_dataset_expect(train, order + first + n, next);
     DLZ_TRY(try_step(trainer, train, order + first, n, rate, &loss));
+    dlz_network_note_data(trainer->network, train->num_classes, &trainer->description);
     trainer->event.batch = trainer->batches_done;
     trainer->event.loss = loss;
     trainer->step++;
@@ -140,20 +141,23 @@ static dlviz_status call_back(dlviz_trainer *trainer, const char *where, dlviz_t
 
 /* Validation, schedule, history: everything that an epoch ends with. */
 static dlviz_status finish_epoch(dlviz_trainer *trainer) {
-    double loss, rate = dlviz_optimizer_learning_rate(trainer->optimizer);
-    DLZ_TRY(check_average(trainer));
+    double loss, figure, rate = dlviz_optimizer_learning_rate(trainer->optimizer);
+    DLZ_TRY(dlz_trainer_check_average(trainer, FIT));
     DLZ_TRY(dlz_stopping_check(trainer, FIT)); /* again, for a callback may have set it */
     DLZ_TRY(dlz_trainer_record(trainer, &loss));
+    DLZ_TRY(dlz_stopping_look(trainer, &figure));
     if (trainer->schedule) {
         DLZ_TRY(dlz_schedule_after_epoch(trainer->schedule, loss, rate, &rate));
         DLZ_TRY(dlviz_optimizer_set_learning_rate(trainer->optimizer, rate));
     }
+    /* From here on nothing fails: all of the epoch's end is done, or none. */
+    dlz_stopping_count(trainer, figure);
     trainer->event.batch = trainer->num_batches - 1;
     trainer->event.loss = loss;
     trainer->num_epochs++;
     start_epoch(trainer, trainer->samples);
     dlz_trainer_log_epoch(trainer);
-    return dlz_stopping_look(trainer);
+    return DLVIZ_OK;
 }
 
 /* The smallest batch of an epoch is its last: better to know before the first than then. */
@@ -221,7 +225,7 @@ static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset 
     dlviz_status status = dlz_optimizer_check_network(trainer->optimizer, trainer->network);
     if (status != DLVIZ_OK)
         return dlz_fail_within(status, FIT);
-    DLZ_TRY(check_average(trainer));
+    DLZ_TRY(dlz_trainer_check_average(trainer, FIT));
     DLZ_TRY(dlz_stopping_check(trainer, FIT));
     int64_t samples = dlviz_dataset_num_samples(train);
     if (trainer->batches_done > 0 && samples != trainer->samples)
@@ -229,6 +233,23 @@ static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset 
                         FIT ": an epoch over %lld samples is under way; this set has %lld",
                         (long long)trainer->samples, (long long)samples);
     return epochs > 0 ? check_batches(trainer, samples) : DLVIZ_OK;
+}
+
+/* The epoch goes on with the dataset as it now is, also after a failure: batches were trained with
+ * it, or the next is to be. But not with what no batch can be trained with, or what could not be
+ * read: it stays what it was then, for the user to put back. */
+static void keep_mark(dlviz_trainer *trainer, const dlviz_dataset *train, dlviz_status status,
+                      int64_t changes) {
+    dlz_failure kept;
+    dlz_failure_keep(&kept);
+    bool unread = status == DLVIZ_ERROR_IO || status == DLVIZ_ERROR_FORMAT ||
+                  status == DLVIZ_ERROR_OUT_OF_MEMORY;
+    if (status == DLVIZ_OK ||
+        ((!unread || train->changes != changes) &&
+         dlz_network_check_samples(trainer->network, FIT, train) == DLVIZ_OK &&
+         dlz_network_check_targets(trainer->network, FIT, train) == DLVIZ_OK))
+        trainer->train_mark = dlz_trainer_train_mark(trainer);
+    dlz_failure_put_back(&kept);
 }
 
 /* Ranks have told each other what the mark is made of. */
@@ -250,7 +271,7 @@ static dlviz_status fit_epochs(dlviz_trainer *trainer, const dlviz_dataset *trai
     }
     bool early = go_on && trainer->stopping.due;
     if (early)
-        DLZ_TRY(check_average(trainer));
+        DLZ_TRY(dlz_trainer_check_average(trainer, FIT));
     trainer->stop_reason = !go_on  ? DLVIZ_STOP_REASON_CALLBACK
                            : early ? DLVIZ_STOP_REASON_EARLY
                                    : DLVIZ_STOP_REASON_EPOCHS;
@@ -266,12 +287,16 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
         return dlz_comm_fail(trainer->comm, dlz_fail_memory("the order of an epoch",
                                                             (uint64_t)samples * sizeof *order));
     trainer->fitting = true;
-    /* That of the last step where an epoch is under way, whose last step it may have been. */
-    double rate = trainer->batches_done > 0 ? trainer->event.learning_rate
-                                            : dlviz_optimizer_learning_rate(trainer->optimizer);
-    trainer->event =
-        (dlviz_trainer_event){.trainer = trainer, .gradient_norm = NAN, .learning_rate = rate};
+    /* What is told of the last step stays, whoever has made it; before the first, the rate is that
+     * it is going to have. */
+    const dlviz_trainer_event last = trainer->event;
+    trainer->event = (dlviz_trainer_event){.trainer = trainer,
+                                           .gradient_norm = last.gradient_norm,
+                                           .learning_rate = isnan(last.learning_rate)
+                                                                ? trainer->optimizer->learning_rate
+                                                                : last.learning_rate};
     dlviz_dataset *held = dlz_dataset_hold(train);
+    int64_t changes = held->changes;
     trainer->train = held;
     dlz_plans_share(&trainer->network->plans, trainer->comm);
     dlviz_status status = fit_epochs(trainer, held, epochs, order);
@@ -281,8 +306,7 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
     status = dlz_supply_end(&trainer->supply, status);
     if (status != DLVIZ_OK && trainer->comm)
         status = dlz_comm_fail(trainer->comm, status);
-    if (status == DLVIZ_OK)
-        trainer->train_mark = dlz_trainer_train_mark(trainer);
+    keep_mark(trainer, held, status, changes);
     trainer->train = NULL;
     trainer->fitting = false;
     dlviz_dataset_destroy(held);
@@ -309,11 +333,13 @@ static dlviz_status fit_alone(dlviz_trainer *trainer, const dlviz_dataset *train
     if (status == DLVIZ_OK)
         status = dlz_comm_agree(trainer->comm, check_mark(trainer, train));
     if (status == DLVIZ_OK)
-        status = dlz_comm_fail(trainer->comm, dlz_network_describe_data(trainer->network, train));
+        status = dlz_comm_fail(trainer->comm, read_description(trainer, train));
     if (status == DLVIZ_OK && trainer->validation)
-        dlz_network_warn_of_data(trainer->network, FIT ": the validation set", trainer->validation);
+        dlz_data_description_compare(&trainer->description, FIT ": the validation set",
+                                     trainer->validation);
     if (status == DLVIZ_OK)
         status = fit(trainer, train, epochs);
+    dlz_data_description_release(&trainer->description);
     if (status != DLVIZ_OK)
         trainer->stop_reason = DLVIZ_STOP_REASON_ERROR;
     return status;

@@ -5,6 +5,24 @@
 
 #include <math.h>
 
+/* No step and no epoch went by yet: as long as that is so, it begins anew when asked. */
+static bool is_new(const dlviz_schedule *schedule) {
+    return schedule->clock.steps == 0 && schedule->clock.epochs == 0;
+}
+
+static bool was_asked(const dlviz_schedule *schedule) {
+    return schedule->clock.steps_per_epoch > 0;
+}
+
+dlviz_status dlz_schedule_check_new(const dlviz_schedule *schedule, const char *who) {
+    if (is_new(schedule) && !was_asked(schedule))
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_STATE,
+                    "%s: the schedule has begun already, in a loop of its own; a new one is "
+                    "accepted",
+                    who);
+}
+
 /* -- Making --------------------------------------------------------------------------------------
  */
 
@@ -70,6 +88,7 @@ static dlviz_status check_follower(const char *who, const dlviz_schedule *then) 
                         "stay",
                         who);
     DLZ_TRY(dlz_part_check_handed(who, &dlz_schedule_noun, &then->part));
+    DLZ_TRY(dlz_schedule_check_new(then, who));
     if (then->type->is_over)
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "%s: what follows is another %s", who,
                         then->type->name);
@@ -189,15 +208,6 @@ static dlviz_status ask(dlviz_schedule *schedule, const dlz_schedule_clock *cloc
 static bool is_over(const dlviz_schedule *schedule, const dlz_schedule_clock *clock) {
     return schedule->type->is_over &&
            schedule->type->is_over(schedule, event_at(schedule, clock).done);
-}
-
-/* No step and no epoch went by yet: as long as that is so, it begins anew when asked. */
-static bool is_new(const dlviz_schedule *schedule) {
-    return schedule->clock.steps == 0 && schedule->clock.epochs == 0;
-}
-
-static bool was_asked(const dlviz_schedule *schedule) {
-    return schedule->clock.steps_per_epoch > 0;
 }
 
 dlviz_status dlz_schedule_before_step(dlviz_schedule *schedule, double learning_rate, int64_t steps,

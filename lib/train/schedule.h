@@ -121,6 +121,8 @@ void dlz_schedule_after_step(dlviz_schedule *schedule);
  * dlz_schedule_before_step does, and then changes nothing. */
 dlviz_status dlz_schedule_after_epoch(dlviz_schedule *schedule, double loss, double learning_rate,
                                       double *next);
+/* Fails with DLVIZ_ERROR_STATE where it has begun, in a loop of the user's own. */
+dlviz_status dlz_schedule_check_new(const dlviz_schedule *schedule, const char *who);
 /* Fails with DLVIZ_ERROR_STATE while its own function is at work. NULL is allowed. */
 dlviz_status dlz_schedule_check_idle(const dlviz_schedule *schedule, const char *who);
 

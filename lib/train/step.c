@@ -60,19 +60,37 @@ double dlviz_trainer_clip_value(const dlviz_trainer *trainer) {
     return trainer ? trainer->clip_value : NAN;
 }
 
-static dlviz_status check_exchanged(const dlviz_trainer *trainer, const char *who) {
-    return trainer->averaging.exchanged
-               ? dlz_fail(DLVIZ_ERROR_STATE,
-                          "%s: the network holds the average; dlviz_trainer_exchange_average puts "
-                          "the states that are trained back",
-                          who)
-               : DLVIZ_OK;
+static dlviz_status fail_exchanged(const char *who) {
+    return dlz_fail(DLVIZ_ERROR_STATE,
+                    "%s: the network holds the average; dlviz_trainer_exchange_average puts the "
+                    "states that are trained back",
+                    who);
+}
+
+static dlviz_status fail_other(const char *who) {
+    return dlz_fail(DLVIZ_ERROR_STATE,
+                    "%s: the network holds the average of another trainer; its "
+                    "dlviz_trainer_exchange_average puts the states that are trained back",
+                    who);
+}
+
+dlviz_status dlz_trainer_check_average(const dlviz_trainer *trainer, const char *who) {
+    if (!trainer->network->averaged)
+        return DLVIZ_OK;
+    return trainer->averaging.exchanged ? fail_exchanged(who) : fail_other(who);
+}
+
+void dlz_trainer_exchange(dlviz_trainer *trainer) {
+    dlz_averaging *averaging = &trainer->averaging;
+    dlz_snapshot_exchange(&averaging->states, trainer->network);
+    trainer->network->averaged = averaging->exchanged = !averaging->exchanged;
 }
 
 dlviz_status dlviz_trainer_set_averaging(dlviz_trainer *trainer, double decay) {
     DLZ_REQUIRE(trainer);
     DLZ_CHANGE_TRAINER(trainer);
-    DLZ_TRY(check_exchanged(trainer, __func__));
+    if (trainer->averaging.exchanged)
+        return fail_exchanged(__func__);
     if (!(decay >= 0 && decay < 1))
         return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                         "%s: the decay is %g; 0 to below 1 is accepted", __func__, decay);
@@ -103,8 +121,9 @@ dlviz_status dlviz_trainer_exchange_average(dlviz_trainer *trainer) {
                         "%s: there is no average; dlviz_trainer_set_averaging asks for one, and "
                         "the first step begins it",
                         __func__);
-    dlz_snapshot_exchange(&averaging->states, trainer->network);
-    averaging->exchanged = !averaging->exchanged;
+    if (trainer->network->averaged && !averaging->exchanged)
+        return fail_other(__func__);
+    dlz_trainer_exchange(trainer);
     return DLVIZ_OK;
 }
 
@@ -115,6 +134,8 @@ bool dlviz_trainer_average_is_exchanged(const dlviz_trainer *trainer) {
 void dlz_trainer_release_steps(dlviz_trainer *trainer) {
     dlz_free(trainer->accumulation.gradients);
     dlz_snapshot_release(&trainer->averaging.states);
+    if (trainer->averaging.exchanged) /* what the network holds is all there is now */
+        trainer->network->averaged = false;
 }
 
 /* -- Accumulating --------------------------------------------------------------------------------
@@ -227,22 +248,22 @@ static void average_gradients(dlviz_trainer *trainer, double norm) {
 /* -- Steps ---------------------------------------------------------------------------------------
  */
 
-static dlviz_status clip(dlviz_trainer *trainer) {
+/* *norm: before they are clipped by it; NaN where nobody asks for it. */
+static dlviz_status clip(dlviz_trainer *trainer, double *norm) {
     dlviz_network *network = trainer->network;
-    trainer->event.gradient_norm = NAN;
+    *norm = NAN;
     if (trainer->clip_value > 0)
         dlz_network_limit_gradients(network, trainer->clip_value);
     if (trainer->clip_norm == 0)
         return DLVIZ_OK;
-    double norm = dlz_network_gradient_norm(network);
-    if (!isfinite(norm))
+    *norm = dlz_network_gradient_norm(network);
+    if (!isfinite(*norm))
         return dlz_fail(DLVIZ_ERROR_NUMERIC,
                         "the norm of the gradients is %s in batch %lld of epoch %d (learning rate "
                         "%g)",
-                        isnan(norm) ? "NaN" : "infinite", (long long)trainer->batches_done + 1,
+                        isnan(*norm) ? "NaN" : "infinite", (long long)trainer->batches_done + 1,
                         trainer->num_epochs + 1, dlviz_optimizer_learning_rate(trainer->optimizer));
-    dlz_network_shorten_gradients(network, norm, trainer->clip_norm);
-    trainer->event.gradient_norm = norm;
+    dlz_network_shorten_gradients(network, *norm, trainer->clip_norm);
     return DLVIZ_OK;
 }
 
@@ -292,11 +313,13 @@ dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, boo
     dlz_accumulation *sum = &trainer->accumulation;
     if (!last && sum->done + 1 < sum->batches)
         return accumulate(trainer, norm);
+    double gradient_norm;
     average_gradients(trainer, norm);
-    DLZ_TRY(clip(trainer));
+    DLZ_TRY(clip(trainer, &gradient_norm));
     DLZ_TRY(step(trainer, rate));
     sum->norm = 0;
     sum->done = 0;
     trainer->event.learning_rate = rate;
+    trainer->event.gradient_norm = gradient_norm;
     return average(trainer);
 }

@@ -109,8 +109,7 @@ dlviz_status dlviz_trainer_restore_best(dlviz_trainer *trainer) {
         return dlz_fail(DLVIZ_ERROR_STATE,
                         "%s: there is no best epoch; dlviz_trainer_set_early_stopping asks for it",
                         __func__);
-    if (trainer->averaging.exchanged)
-        return dlz_fail(DLVIZ_ERROR_STATE, "%s: the network holds the average", __func__);
+    DLZ_TRY(dlz_trainer_check_average(trainer, __func__));
     dlz_snapshot_put(&trainer->stopping.states, trainer->network);
     return DLVIZ_OK;
 }
@@ -136,34 +135,38 @@ static bool is_better(const dlz_stopping *stopping, double value) {
 }
 
 /* What was evaluated is what is kept: the average, where there is one. */
-static dlviz_status keep_states(dlviz_trainer *trainer) {
+static void keep_states(dlviz_trainer *trainer) {
     dlz_stopping *stopping = &trainer->stopping;
-    DLZ_TRY(dlz_snapshot_create(&stopping->states, trainer->network));
     if (trainer->averaging.begun)
         dlz_snapshot_copy(&stopping->states, &trainer->averaging.states, trainer->network);
     else
         dlz_snapshot_take(&stopping->states, trainer->network);
-    return DLVIZ_OK;
 }
 
-dlviz_status dlz_stopping_look(dlviz_trainer *trainer) {
+dlviz_status dlz_stopping_look(dlviz_trainer *trainer, double *value) {
     dlz_stopping *stopping = &trainer->stopping;
-    int64_t epoch = trainer->num_epochs - 1;
+    *value = NAN;
     if (!stopping->figure)
         return DLVIZ_OK;
-    double value = dlviz_trainer_history(trainer, epoch, stopping->figure);
+    DLZ_TRY(dlz_snapshot_create(&stopping->states, trainer->network));
+    *value = dlz_trainer_figure(trainer, trainer->num_epochs, stopping->figure);
     /* Times, and metrics of the user's own, may be each rank's. */
-    DLZ_TRY(dlz_comm_broadcast(trainer->comm, &value, sizeof value));
+    return dlz_comm_broadcast(trainer->comm, value, sizeof *value);
+}
+
+void dlz_stopping_count(dlviz_trainer *trainer, double value) {
+    dlz_stopping *stopping = &trainer->stopping;
+    if (!stopping->figure)
+        return;
     if (is_better(stopping, value)) {
-        DLZ_TRY(keep_states(trainer));
+        keep_states(trainer);
         stopping->best = value;
-        stopping->best_epoch = epoch;
+        stopping->best_epoch = trainer->num_epochs;
         stopping->bad_epochs = 0;
     } else {
         stopping->bad_epochs++;
     }
     stopping->due = stopping->bad_epochs >= stopping->patience;
-    return DLVIZ_OK;
 }
 
 void dlz_stopping_stop(dlviz_trainer *trainer) {

@@ -6,6 +6,8 @@
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
+#include <math.h>
+
 #define DEFAULT_BATCH_SIZE 64
 
 static dlviz_status prepare_figures(dlviz_trainer *trainer) {
@@ -44,7 +46,8 @@ dlviz_status dlviz_trainer_create(dlviz_trainer **out, dlviz_network *network,
     trainer->optimizer = dlz_optimizer_hold(optimizer);
     trainer->batch_size = DEFAULT_BATCH_SIZE;
     trainer->accumulation.batches = 1;
-    dlz_stopping_release(&trainer->stopping); /* nothing is known yet */
+    trainer->event.learning_rate = trainer->event.gradient_norm = NAN; /* of no step yet */
+    dlz_stopping_release(&trainer->stopping);                          /* nothing is known yet */
     atomic_fetch_add(&network->trainers, 1);
     status = prepare_figures(trainer);
     if (status == DLVIZ_OK)
@@ -147,6 +150,7 @@ static dlviz_status set_schedule(dlviz_trainer *trainer, const char *who,
     DLZ_TRY(dlz_busy_take(who, &trainer->busy, "trainer", DLZ_NESTED, &hold));
     DLZ_TRY(dlz_network_check_idle(trainer->network, who));
     DLZ_TRY(dlz_schedule_check_idle(trainer->schedule, who));
+    DLZ_TRY(dlz_schedule_check_new(schedule, who));
     drop_schedule(trainer);
     trainer->schedule = schedule;
     schedule->part.owned = true;

@@ -7,6 +7,7 @@
 #include "base/busy.h"
 #include "data/supply.h"
 #include "losses/loss.h"
+#include "network/network.h"
 #include "network/snapshot.h"
 #include "train/schedule.h"
 
@@ -32,7 +33,7 @@ typedef struct dlz_accumulation {
 typedef struct dlz_averaging {
     double decay; /* 0: none */
     bool begun;
-    bool exchanged;  /* it holds the network's states, and the network the average */
+    bool exchanged;  /* it holds the network's states, and the network, which knows, the average */
     bool evaluating; /* and only for the validation set */
     dlz_snapshot states;
 } dlz_averaging;
@@ -78,8 +79,11 @@ struct dlviz_trainer {
 
     const dlviz_dataset *train; /* while it fits */
     dlz_supply supply;          /* of its samples, where they are spread over processes */
-    bool fitting;   /* dlviz_trainer_fit is at work: what calls back may not start it again */
-    bool destroyed; /* by a callback; dlviz_trainer_fit ends and then frees it */
+    /* What the network is going to know of it, once it has trained a batch. */
+    dlz_data_description description;
+    int64_t changes; /* the dataset's, when this was read */
+    bool fitting;    /* dlviz_trainer_fit is at work: what calls back may not start it again */
+    bool destroyed;  /* by a callback; dlviz_trainer_fit ends and then frees it */
     char **figure_names;
     int num_figures;
     dlz_user_metric *user_metrics;
@@ -93,7 +97,7 @@ struct dlviz_trainer {
     double *validation_sums; /* room for the tally of a validation set */
     int64_t num_sums;        /* of each */
     double seconds;          /* of its training so far, up to the last batch */
-    int64_t train_mark;      /* of the dataset, as it was when the fit ended */
+    int64_t train_mark;      /* of the dataset, as the last fit left it */
     int64_t step;            /* batches ever trained on: chooses the dropout masks */
 };
 
@@ -131,6 +135,10 @@ dlviz_status dlz_trainer_ask_schedule(dlviz_trainer *trainer, double *rate);
 dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, bool last,
                                         double rate);
 void dlz_trainer_release_steps(dlviz_trainer *trainer);
+/* Fails while the network holds an average, this trainer's or another's. */
+dlviz_status dlz_trainer_check_average(const dlviz_trainer *trainer, const char *who);
+/* Exchanges the states of the network and their average. */
+void dlz_trainer_exchange(dlviz_trainer *trainer);
 
 /* -- share.c: processes that train together -------------------------------------------------------
  */
@@ -163,8 +171,11 @@ dlviz_status dlz_trainer_require_same(const dlviz_trainer *trainer, const char *
 
 /* Fails when it looks at a figure that will not be there. */
 dlviz_status dlz_stopping_check(const dlviz_trainer *trainer, const char *who);
-/* Looks at the figures of the last epoch in the history. */
-dlviz_status dlz_stopping_look(dlviz_trainer *trainer);
+/* Looks at the figures of the epoch that is about to be counted, whose row of the history is
+ * filled: *value receives the one it goes by. This may fail, before the epoch's end is done. */
+dlviz_status dlz_stopping_look(dlviz_trainer *trainer, double *value);
+/* Counts the epoch. Cannot fail. */
+void dlz_stopping_count(dlviz_trainer *trainer, double value);
 /* Ends a fit early. */
 void dlz_stopping_stop(dlviz_trainer *trainer);
 void dlz_stopping_release(dlz_stopping *stopping);
@@ -175,6 +186,8 @@ void dlz_stopping_release(dlz_stopping *stopping);
 /* Names the figures, once the loss is known or a metric was added. */
 dlviz_status dlz_trainer_name_figures(dlviz_trainer *trainer);
 void dlz_trainer_release_figures(dlviz_trainer *trainer);
+/* A figure in the row of an epoch; NaN where there is none of this name. */
+double dlz_trainer_figure(const dlviz_trainer *trainer, int64_t epoch, const char *figure);
 /* Room for so many epochs in the history. */
 dlviz_status dlz_trainer_grow_history(dlviz_trainer *trainer, int epochs);
 /* Evaluates the validation set, if there is one, and puts all figures of the epoch that is done

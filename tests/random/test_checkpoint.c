@@ -58,14 +58,20 @@ static void disturb_run(dlz_random *random, process *p, bool valid) {
     for (int64_t i = 0; i < p->trainer->num_sums; i++)
         if (random_chance(random, 0.2))
             p->trainer->tally.sums[i] = (double)strange_float(random, random_chance(random, 0.5));
-    static const double numbers[] = {0, 5e-324, DBL_MAX, 1e30, 1.0 / 3};
-    static const double others[] = {NAN, INFINITY, -1, -INFINITY};
-    double *const reals[] = {&p->trainer->tally.loss, &p->trainer->tally.norm, &p->trainer->seconds,
-                             &p->optimizer->learning_rate};
-    for (int i = 0; i < 4; i++)
+    static const double numbers[] = {0, 5e-324, 1e30, 1.0 / 3, DBL_MAX}; /* the last is no rate */
+    static const double others[] = {INFINITY, -1, -INFINITY, NAN};
+    dlviz_trainer_event *last = &p->trainer->event;
+    double *const reals[] = {&p->optimizer->learning_rate, &last->learning_rate,
+                             &last->gradient_norm,         &p->trainer->tally.loss,
+                             &p->trainer->tally.norm,      &p->trainer->seconds};
+    for (int i = 0; i < 6; i++)
         if (random_chance(random, 0.3))
-            *reals[i] = valid || random_chance(random, 0.8) ? numbers[random_between(random, 0, 4)]
-                                                            : others[random_between(random, 0, 3)];
+            *reals[i] = valid || random_chance(random, 0.8)
+                            ? numbers[random_between(random, 0, i < 2 ? 3 : 4)]
+                            : others[random_between(random, 0, 3)];
+    for (int i = 1; i < 3; i++)
+        if (random_chance(random, 0.1))
+            *reals[i] = NAN; /* there was none */
     if (p->trainer->schedule && random_chance(random, 0.3)) {
         int64_t memory[SCHEDULE_WORDS];
         double best = valid || random_chance(random, 0.8) ? INFINITY : NAN;
@@ -111,6 +117,9 @@ static void assert_all_the_same(const process *a, const process *b) {
               s->seconds == t->seconds);
     ck_assert(a->optimizer->steps == b->optimizer->steps &&
               a->optimizer->learning_rate == b->optimizer->learning_rate);
+    const double last[] = {s->event.learning_rate, s->event.gradient_norm},
+                 read[] = {t->event.learning_rate, t->event.gradient_norm};
+    ck_assert_mem_eq(last, read, sizeof last);
     int64_t memory[2][SCHEDULE_WORDS] = {{0}};
     dlz_schedule_give_words(s->schedule, memory[0]);
     dlz_schedule_give_words(t->schedule, memory[1]);

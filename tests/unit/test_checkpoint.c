@@ -266,7 +266,7 @@ static void impossible_numbers(const char *name, int first, int count, const cha
 }
 
 START_TEST(impossible_numbers_are_refused) {
-    enum { NUMBERS = 11, RATE = 7 }; /* all but the dataset's mark, which may be any */
+    enum { NUMBERS = 11, RATE = 7, LAST = 19 }; /* all but the dataset's mark, which may be any */
     const int64_t wrong[] = {-1, INT64_MAX};
     const double rates[] = {1.0000001e30, INFINITY};
     int64_t bits[2];
@@ -276,6 +276,11 @@ START_TEST(impossible_numbers_are_refused) {
         words[i] = "'.trainer.state' contradicts itself";
     impossible_numbers(".trainer.state", 0, NUMBERS, words, wrong);
     impossible_numbers(".trainer.state", RATE, 1, words, bits);
+    /* Of the last step: a rate, and the norm of its gradients. */
+    impossible_numbers(".trainer.state", LAST, 1, words, bits);
+    const double below[] = {-1, INFINITY};
+    memcpy(bits, below, sizeof bits);
+    impossible_numbers(".trainer.state", LAST, 2, words, bits);
     impossible_numbers(
         ".schedule.memory", 0, 3,
         (const char *[]){"'.schedule.memory': the schedule's best loss is not a number it can have",

@@ -378,6 +378,8 @@ START_TEST(a_checkpoint_that_lacks_something_is_refused) {
     }
     refuses_checkpoint(&p, variant(files.path, NULL, "dlviz checkpoint 1"),
                        "it is a 'dlviz checkpoint 1', of another version");
+    refuses_checkpoint(&p, variant(files.path, NULL, "dlviz checkpoint 5"),
+                       "it is a 'dlviz checkpoint 5', of another version");
     refuses_checkpoint(&p, variant(files.path, NULL, "pt"), "this is no checkpoint");
     ck_ok(dlviz_trainer_load_checkpoint(p.trainer, variant(files.path, NULL, NULL)));
     dlviz_safetensors_destroy(set);

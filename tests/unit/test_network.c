@@ -1,5 +1,6 @@
 /* Building networks, their states, their evaluation. What they compute is tests/parity's subject.
  */
+#include "support/failing.h"
 #include "support/netspec.h"
 
 #include <math.h>
@@ -105,6 +106,37 @@ START_TEST(the_first_error_is_kept) {
              "the network could not be built: ");
     ck_assert_ptr_nonnull(strstr(dlviz_last_error(), "'first'"));
     dlviz_network_destroy(network);
+}
+END_TEST
+
+static void has_no_parameters(const dlviz_network *network) {
+    ck_assert_int_eq(dlviz_network_num_states(network), 0);
+    ck_assert_int_eq(dlviz_network_num_parameters(network), 0);
+    ck_assert_ptr_null(dlviz_network_state_name(network, 0));
+}
+
+static dlviz_status build_some(void *context) {
+    dlviz_network *network;
+    (void)context;
+    TRY(dlviz_network_create(&network, 3, (int64_t[]){1, 8, 8}));
+    dlviz_status status = dlviz_network_add(network, "c", dlviz_conv2d(4, 3, 1));
+    if (status == DLVIZ_OK)
+        status = dlviz_network_add(network, "b", dlviz_batchnorm());
+    has_no_parameters(network);
+    if (status == DLVIZ_OK)
+        status = dlviz_network_build(network, 1);
+    if (status != DLVIZ_OK)
+        has_no_parameters(network);
+    else
+        ck_assert_int_eq(dlviz_network_num_states(network), 7);
+    dlviz_network_destroy(network);
+    return status;
+}
+
+/* Also where the build fails after they have been counted. */
+START_TEST(what_could_not_be_built_has_no_parameters) {
+    ck_assert_int_gt(fail_each_allocation(build_some, NULL), 10);
+    has_no_parameters(NULL);
 }
 END_TEST
 
@@ -642,6 +674,7 @@ int main(void) {
                                   a_shape_that_does_not_fit_is_named,
                                   names_are_checked,
                                   the_first_error_is_kept,
+                                  what_could_not_be_built_has_no_parameters,
                                   the_first_error_is_kept_without_memory,
                                   an_error_is_remembered_whole,
                                   arguments_of_layers_are_checked,

@@ -146,7 +146,9 @@ START_TEST(training_describes_its_data) {
     ck_ok(dlviz_dataset_set_channel_normalization(set, 3, means, deviations));
     dlviz_trainer_destroy(trainer);
     ck_ok(dlviz_trainer_create(&trainer, network, adam));
-    ck_ok(dlviz_trainer_fit(trainer, set, 0));
+    ck_ok(dlviz_trainer_fit(trainer, set, 0)); /* which trains nothing */
+    ck_assert_int_eq(dlviz_network_normalization(network, 0, NULL, NULL), 0);
+    ck_ok(dlviz_network_describe_data(network, set));
     expect_description(network);
     /* A checkpoint has it, too. */
     dlviz_network *other = net_from_text("3x6x5", NET);
@@ -172,6 +174,98 @@ START_TEST(training_describes_its_data) {
     dlviz_trainer_destroy(trainer);
     dlviz_optimizer_destroy(adam);
     dlviz_dataset_destroy(set);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
+static void count_warnings(dlviz_log_level level, const char *message, void *user) {
+    if (level == DLVIZ_LOG_LEVEL_WARNING && strstr(message, "dlviz_network_prepare_data"))
+        ++*(int *)user;
+}
+
+static void expect_training(const dlviz_network *network, float mean, const char *name) {
+    float m = 0, d = 0;
+    ck_assert_int_eq(dlviz_network_normalization(network, 1, &m, &d), 1);
+    ck_assert_msg(m == mean, "normalized by %g, not %g", (double)m, (double)mean);
+    ck_assert_str_eq(dlviz_network_class_name(network, 0), name);
+    /* Its files say the same. */
+    dlviz_network *opened;
+    void *bytes;
+    size_t size;
+    ck_ok(dlviz_network_save_memory(network, &bytes, &size));
+    ck_ok(dlviz_network_open_memory(&opened, bytes, size));
+    ck_assert_int_eq(dlviz_network_normalization(opened, 1, &m, &d), 1);
+    ck_assert(m == mean);
+    ck_assert_str_eq(dlviz_network_class_name(opened, 0), name);
+    dlviz_network_destroy(opened);
+    dlviz_free(bytes);
+}
+
+static double no_rate(const dlviz_schedule_event *event, void *user) {
+    (void)event;
+    (void)user;
+    return NAN;
+}
+
+typedef struct retold {
+    dlviz_dataset *set;
+    dlviz_network *network;
+} retold;
+
+/* Each batch is described when it has been trained, and not before. */
+static bool change_set(const dlviz_trainer_event *event, void *user) {
+    static const char *const renamed[] = {"p", "q", "r"};
+    const retold *r = user;
+    int64_t batch = dlviz_trainer_event_batch(event);
+    expect_training(r->network, batch == 0 ? 0.5f : 0.25f, batch < 2 ? "a" : "p");
+    if (batch == 0)
+        ck_ok(dlviz_dataset_set_normalization(r->set, 0.25f, 2));
+    if (batch == 1)
+        ck_ok(dlviz_dataset_set_class_names(r->set, 3, renamed));
+    expect_training(r->network, batch == 0 ? 0.5f : 0.25f, batch < 2 ? "a" : "p");
+    return true;
+}
+
+/* A network knows the data that it was trained on: no others that a fit was begun with, and those
+ * that a callback made. */
+START_TEST(what_was_trained_on_is_described) {
+    static const char *const first[] = {"a", "b", "c"}, *const second[] = {"x", "y", "z"};
+    dlviz_network *network = net_from_text("1x5x5", NET);
+    dlviz_dataset *set = images(1, 5, 5), *other = images(1, 5, 5);
+    dlviz_optimizer *adam;
+    dlviz_trainer *trainer;
+    int warnings = 0;
+    ck_ok(dlviz_adam_create(&adam, 1e-3));
+    ck_ok(dlviz_trainer_create(&trainer, network, adam));
+    ck_ok(dlviz_trainer_set_batch_size(trainer, 2));
+    ck_ok(dlviz_dataset_set_normalization(set, 0.5f, 2));
+    ck_ok(dlviz_dataset_set_class_names(set, 3, first));
+    ck_ok(dlviz_dataset_set_class_names(other, 3, second));
+    ck_ok(dlviz_trainer_fit(trainer, set, 1));
+    expect_training(network, 0.5f, "a");
+    ck_ok(dlviz_trainer_fit(trainer, other, 0));
+    expect_training(network, 0.5f, "a");
+    ck_ok(dlviz_trainer_set_schedule(trainer, dlviz_schedule_custom(no_rate, NULL)));
+    ck_assert_int_eq(dlviz_trainer_fit(trainer, other, 1), DLVIZ_ERROR_NUMERIC);
+    expect_training(network, 0.5f, "a");
+    ck_ok(dlviz_trainer_clear_schedule(trainer));
+    ck_ok(dlviz_trainer_set_batch_callback(trainer, change_set, &(retold){set, network}));
+    ck_ok(dlviz_trainer_fit(trainer, set, 1));
+    expect_training(network, 0.25f, "p");
+    /* The validation set is compared with what is going to be trained on. */
+    ck_ok(dlviz_trainer_set_batch_callback(trainer, NULL, NULL));
+    ck_ok(dlviz_trainer_set_validation(trainer, other));
+    dlviz_set_log(count_warnings, &warnings);
+    ck_ok(dlviz_trainer_fit(trainer, other, 1));
+    ck_assert_int_eq(warnings, 0);
+    ck_assert_str_eq(dlviz_network_class_name(network, 0), "x");
+    ck_ok(dlviz_trainer_fit(trainer, set, 1));
+    ck_assert_int_eq(warnings, 1);
+    dlviz_set_log(NULL, NULL);
+    dlviz_trainer_destroy(trainer);
+    dlviz_optimizer_destroy(adam);
+    dlviz_dataset_destroy(set);
+    dlviz_dataset_destroy(other);
     dlviz_network_destroy(network);
 }
 END_TEST
@@ -358,11 +452,6 @@ START_TEST(memory_may_run_out_anywhere) {
 }
 END_TEST
 
-static void count_warnings(dlviz_log_level level, const char *message, void *user) {
-    if (level == DLVIZ_LOG_LEVEL_WARNING && strstr(message, "dlviz_network_prepare_data"))
-        ++*(int *)user;
-}
-
 /* Data that are normalized otherwise than in training are taken, and the log told of them. */
 START_TEST(other_normalization_is_told_of) {
     dlviz_network *network = net_from_text("1x5x5", NET);
@@ -427,6 +516,7 @@ int main(void) {
                                          a_description_survives_files_to_the_bit,
                                          another_programs_description_is_read,
                                          training_describes_its_data,
+                                         what_was_trained_on_is_described,
                                          a_dataset_is_prepared_as_in_training,
                                          what_does_not_fit_is_refused,
                                          damaged_foreign_and_newer_texts_get_a_sentence,

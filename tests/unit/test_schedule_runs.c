@@ -241,6 +241,41 @@ START_TEST(the_base_rate_is_that_of_the_first_step) {
 }
 END_TEST
 
+/* In a loop of its own it has a time and a base rate, which a trainer's run does not begin with. */
+START_TEST(a_schedule_that_has_begun_is_refused) {
+    const char *words = "the schedule has begun already";
+    process p;
+    begin_process(&p, PROCESS_NET, ADAM, false);
+    for (int how = 0; how < 4; how++) {
+        double rate;
+        dlviz_schedule *s = how < 3 ? at_pace(dlviz_cosine(3), DLVIZ_PACE_SMOOTH) : NULL;
+        if (how == 3) { /* by epochs, it begins with the first that is over */
+            s = dlviz_plateau(0.5, 1);
+            ck_ok(dlviz_schedule_next(s, 1, 0.5, &rate));
+        } else {
+            ck_ok(dlviz_schedule_start(s, 0.5, 10, &rate));
+        }
+        if (how == 1)
+            ck_ok(dlviz_schedule_step(s, rate, &rate));
+        if (how == 2) { /* and what follows another */
+            dlviz_schedule *warmup = dlviz_warmup(1, 0.1, s);
+            ck_fails(dlviz_trainer_set_schedule(p.trainer, warmup), DLVIZ_ERROR_STATE,
+                     "dlviz_warmup: the schedule has begun already");
+        } else {
+            ck_fails(dlviz_trainer_set_schedule(p.trainer, s), DLVIZ_ERROR_STATE, words);
+        }
+        ck_assert_ptr_null(dlviz_trainer_schedule(p.trainer));
+    }
+    /* One whose start failed has not begun. */
+    double rate;
+    dlviz_schedule *s = dlviz_cosine(3);
+    ck_assert_int_ne(dlviz_schedule_start(s, 0.5, 0, &rate), DLVIZ_OK);
+    ck_ok(dlviz_trainer_set_schedule(p.trainer, s));
+    ck_ok(dlviz_trainer_fit(p.trainer, p.train, 1));
+    end_process(&p);
+}
+END_TEST
+
 /* -- Functions of the user's own --------------------------------------------------------------- */
 
 typedef struct meddler {
@@ -413,6 +448,7 @@ int main(void) {
                                   runs_go_on_from_everywhere,
                                   settings_that_differ_are_named,
                                   a_schedule_may_be_set_at_any_time,
+                                  a_schedule_that_has_begun_is_refused,
                                   the_base_rate_is_that_of_the_first_step,
                                   functions_cannot_harm_the_run,
                                   functions_may_save,

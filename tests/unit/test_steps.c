@@ -160,6 +160,55 @@ START_TEST(gradients_are_clipped) {
 }
 END_TEST
 
+/* Of the 6 weights of a layer. */
+static void weight_gradients(const dlviz_network *network, double to[6]) {
+    dlviz_tensor *gradient;
+    ck_ok(dlviz_network_get_gradient(network, "fc.weight", &gradient));
+    for (int i = 0; i < 6; i++)
+        to[i] = (double)dlviz_tensor_const_float(gradient)[i];
+    dlviz_tensor_destroy(gradient);
+}
+
+/* Factors that no float is, of gradients that floats are, at once and one after the other. */
+START_TEST(gradients_are_clipped_to_any_norm) {
+    const double limits[] = {1e30, 1e10, 1, 1e-7, 1e-8, 1e-9, 1e-15, 1e-20, 1e-30};
+    enum { LIMITS = sizeof limits / sizeof *limits };
+    const float inputs[] = {2e30f, -1e30f, 1e29f, 2e30f};
+    dlviz_network *network = net_from_text("2", "fc:linear,out=3");
+    dlviz_tensor *x, *labels;
+    ck_ok(dlviz_tensor_from_data(&x, DLVIZ_FLOAT32, 2, (int64_t[]){2, 2}, inputs));
+    for (int label = 0; label < 3; label++) {
+        ck_ok(dlviz_tensor_from_data(&labels, DLVIZ_INT64, 1, (int64_t[]){2},
+                                     (int64_t[]){label, (label + 1) % 3}));
+        for (int i = -1; i < LIMITS; i++)
+            for (int j = i + 1; j < LIMITS; j++) {
+                double before[6], after[6], norm;
+                ck_ok(dlviz_network_backward(network, x, labels, 1, 1, NULL));
+                weight_gradients(network, before);
+                ck_ok(dlviz_network_clip_gradient_norm(network, 1e30, &norm));
+                if (norm == 0)
+                    continue;
+                ck_assert_double_gt(norm, 1e29);
+                if (i >= 0)
+                    ck_ok(dlviz_network_clip_gradient_norm(network, limits[i], NULL));
+                ck_ok(dlviz_network_clip_gradient_norm(network, limits[j], NULL));
+                weight_gradients(network, after);
+                double first = i < 0 ? 1e30 : limits[i], factor = fmin(1, first / norm);
+                double rest = fmin(norm, first);
+                factor *= fmin(1, limits[j] / (rest + 1e-6));
+                for (int k = 0; k < 6; k++)
+                    ck_assert_msg(fabs(after[k] - before[k] * factor) <=
+                                      2e-6 * fabs(before[k] * factor) + 1e-44,
+                                  "%g after %g: %g, not %g", limits[j], first, after[k],
+                                  before[k] * factor);
+            }
+        dlviz_tensor_destroy(labels);
+    }
+    dlviz_tensor_destroy(x);
+    dlviz_network_destroy(network);
+}
+END_TEST
+
 START_TEST(a_norm_that_is_not_finite_ends_it) {
     process p;
     begin(&p, 8, false);
@@ -360,6 +409,7 @@ int main(void) {
     const TTest *const tests[] = {accumulated_batches_are_a_large_one,
                                   accumulated_weights_may_be_of_any_size,
                                   gradients_are_clipped,
+                                  gradients_are_clipped_to_any_norm,
                                   a_norm_that_is_not_finite_ends_it,
                                   averages_are_of_all_steps,
                                   an_exchanged_average_is_not_trained,
