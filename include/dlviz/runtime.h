@@ -156,8 +156,9 @@ typedef bool (*dlviz_progress_fn)(const dlviz_progress_event *event, void *user)
 
 /** Sets who is told of the calling thread's long calls: those that search for neighbors, measure
  *  maps, fit a PCA, a t-SNE or a film, or run a network over samples in evaluation, but not
- *  predictors, whose calls are short; NULL (the default) for nobody. The function runs on the thread that made the call, when the call begins
- *  and then about every 100 ms, as often as the work allows. When it returns false, the call ends
+ *  predictors, whose calls are short; NULL (the default) for nobody. The function runs on the
+ *  thread that made the call, when the call begins and then about every 100 ms, as often as the
+ *  work allows. When it returns false, the call ends
  *  within a second as a rule with DLVIZ_CANCELLED and has changed nothing, but for what its
  *  description says of cancelling: a fit of t-SNE whose descent has begun gives the map as it is. A
  *  decomposition of a large matrix is waited for. Functions that handles have for their own

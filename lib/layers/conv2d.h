@@ -34,10 +34,10 @@ dlviz_status dlz_conv2d_factors_ask(dlz_conv2d_factors *factors, const dlz_op *o
 dlz_conv2d_input dlz_conv2d_input_of(const dlz_conv2d_factors *factors, const dlz_op *op);
 dlz_conv2d_gradient dlz_conv2d_gradient_of(const dlz_conv2d_factors *factors, const dlz_op *op);
 
-/* Adds to `sums` those that a batch norm wants of the input's gradient, where it does: of pixels of
- * all images whose gradient has just been written. `room` is for as many. */
-void dlz_conv2d_add_sums(const dlz_value *in, int64_t first, int64_t pixels, double *room,
-                         double *sums);
+/* Adds to a group's sums those that a batch norm wants of the input's gradient, where it does: of
+ * pixels of all images whose gradient has just been written. `room` is for as many. */
+void dlz_conv2d_add_sums(const dlz_value *in, int64_t group, int64_t first, int64_t pixels,
+                         double *room);
 
 /* The bias's gradient from sums of columns, in which pixels that count as one have their own. */
 void dlz_conv2d_bias_sums(const dlz_conv2d_plan *plan, const double *columns, float *bias);

@@ -84,11 +84,12 @@ dlz_conv2d_gradient dlz_conv2d_gradient_of(const dlz_conv2d_factors *factors, co
     return gradient;
 }
 
-void dlz_conv2d_add_sums(const dlz_value *in, int64_t first, int64_t pixels, double *room,
-                         double *sums) {
+void dlz_conv2d_add_sums(const dlz_value *in, int64_t group, int64_t first, int64_t pixels,
+                         double *room) {
     int64_t channels = in->channels;
     if (!in->gradient_statistics.given || pixels <= 0)
         return;
+    double *sums = in->gradient_statistics.partial + group * 2 * channels;
     dlz_value_gradient_sums(in, in->dy, first, pixels, room);
     for (int64_t i = 0; i < 2 * channels; i++)
         sums[i] += room[i];

@@ -230,9 +230,8 @@ static void add_sums(const conv_pass *pass, int64_t group, dlz_conv2d_block bloc
               ? in->height
               : dlz_min_i64(dlz_max_i64(end, first), in->height);
     int64_t rows = block.images > 1 ? block.images * in->height : end - first;
-    dlz_conv2d_add_sums(in, (block.image * in->height + first) * in->width, rows * in->width,
-                        (double *)(void *)dlz_carve(&scratch, 4 * in->channels),
-                        in->gradient_statistics.partial + group * 2 * in->channels);
+    dlz_conv2d_add_sums(in, group, (block.image * in->height + first) * in->width, rows * in->width,
+                        (double *)(void *)dlz_carve(&scratch, 4 * in->channels));
 }
 
 static void backward_group(void *context, int64_t group, int worker) {

@@ -173,9 +173,8 @@ static void add_sums(const depthwise_pass *pass, int64_t group, dlz_depthwise_bl
     const dlz_value *in = pass->op->in;
     int64_t first, end;
     dlz_depthwise_input_rows(pass->plan, block, &first, &end);
-    dlz_conv2d_add_sums(in, (block.image * in->height + first) * in->width,
-                        (end - first) * in->width, room,
-                        in->gradient_statistics.partial + group * 2 * in->channels);
+    dlz_conv2d_add_sums(in, group, (block.image * in->height + first) * in->width,
+                        (end - first) * in->width, room);
 }
 
 static void backward_group(void *context, int64_t group, int worker) {

@@ -126,8 +126,10 @@ void dlz_linear_forward_shared(dlz_op *op, const dlz_run *run) {
     int64_t first = pass.rows[pass.rank];
     pass.size.outputs = pass.rows[pass.rank + 1] - first;
     pass.end = dlz_linear_end_of(op);
-    pass.end.bias += pass.end.bias ? first : 0;
-    pass.end.scale += pass.end.scale ? first : 0;
+    if (pass.end.bias)
+        pass.end.bias += first;
+    if (pass.end.scale)
+        pass.end.scale += first;
     dlz_linear_gather_samples(run, op->in->data, pass.size.inputs, own->x);
     dlz_parallel_for(dlz_linear_forward_tiles(&pass.size), run->workers, forward_tile, &pass);
     trade(&pass, own->own_y, pass.size.outputs, pass.rows, own->others_y);

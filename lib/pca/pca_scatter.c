@@ -82,7 +82,7 @@ static void pack_rows(void *context, int64_t tile, int worker) {
     dlz_pages_read(&input->pages, pass->first + tile * ROWS_TILE, last - tile * ROWS_TILE);
     for (int64_t row = tile * ROWS_TILE; row < last; row++) {
         const float *from = input->data + (pass->first + row) * input->features;
-        float *some = pass->rows + worker * pass->size;
+        float *some = columns ? pass->rows + worker * pass->size : NULL;
         for (int64_t j = 0; columns && j < pass->size; j += pass->runs[j])
             memcpy(some + j, from + columns[j], (size_t)pass->runs[j] * sizeof *some);
         pass->kernel->pack(columns ? some : from, columns ? pass->mean : input->mean, pass->size,

@@ -83,7 +83,8 @@ void dlz_bytes_add_xml(dlz_bytes *bytes, const char *text, size_t length) {
         from = at + taken;
         at += taken - 1;
     }
-    dlz_bytes_add(bytes, text + from, length - from);
+    if (from < length)
+        dlz_bytes_add(bytes, text + from, length - from);
 }
 
 void dlz_bytes_free(dlz_bytes *bytes) {

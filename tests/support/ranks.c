@@ -1,7 +1,6 @@
 #include "support/ranks.h"
 #include "support/support.h"
 
-#include <locale.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -206,10 +205,7 @@ static void *run(void *context) {
         .destroy = leave,
     };
     /* Ranks are processes, whose locales may differ. */
-    locale_t comma =
-        m->rank % 2 ? newlocale(LC_NUMERIC_MASK, "de_DE.UTF-8", (locale_t)0) : (locale_t)0;
-    if (comma)
-        uselocale(comma);
+    locale_t before = uselocale(m->rank % 2 ? comma_locale() : (locale_t)0);
     dlviz_comm *comm;
     dlviz_status status = dlviz_comm_create(&comm, m->rank, m->world->num_ranks, &functions, m);
     present = m;
@@ -219,10 +215,7 @@ static void *run(void *context) {
     dlviz_comm_destroy(comm);
     m->result->status = status;
     snprintf(m->result->sentence, sizeof m->result->sentence, "%s", dlviz_last_error());
-    if (comma) {
-        uselocale(LC_GLOBAL_LOCALE);
-        freelocale(comma);
-    }
+    uselocale(before);
     return NULL;
 }
 
@@ -236,6 +229,7 @@ void ranks_run_with(const ranks_trouble *trouble, int num_ranks, ranks_function 
     pthread_cond_init(&w->changed, NULL);
     memset(results, 0, (size_t)num_ranks * sizeof *results);
     atomic_store(&live, 0);
+    (void)comma_locale();
     if (trouble->allocation > 0)
         ck_ok(dlviz_set_allocator(counted_alloc, counted_free, NULL));
     pthread_t threads[RANKS_MOST];

@@ -148,6 +148,21 @@ void fill_uniform(float *values, int64_t count, uint64_t seed) {
         values[i] = 2 * dlz_random_float(&random) - 1;
 }
 
+/* By setlocale: newlocale loses what it makes of LOCPATH. */
+locale_t comma_locale(void) {
+    static locale_t found;
+    static bool asked;
+    if (asked)
+        return found;
+    asked = true;
+    char *before = strdup(setlocale(LC_NUMERIC, NULL));
+    if (setlocale(LC_NUMERIC, "de_DE.UTF-8"))
+        found = duplocale(LC_GLOBAL_LOCALE);
+    setlocale(LC_NUMERIC, before);
+    free(before);
+    return found;
+}
+
 int run_suite(Suite *suite) {
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

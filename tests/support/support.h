@@ -5,6 +5,8 @@
 #include <check.h>
 #include <dlviz.h>
 
+#include <locale.h>
+
 /* Check writes down where it is after each assertion that holds, to say where a test crashed. In a
  * loop over the numbers of a tensor that takes several times as long as all that is tested: once
  * for each place is enough. */
@@ -14,6 +16,9 @@ void mark_place(const char *file, int line);
 /* Runs one suite made of the given cases (a NULL-terminated list of TTest pointers) and returns
  * main's exit status. Each test is a Check test case of its own, with a generous time-out. */
 int run_tests(const char *suite, const TTest *const *tests);
+/* A locale whose numbers have a comma, for uselocale; (locale_t)0 where the system has none. To be called before
+ * other threads are started, and then by any. */
+locale_t comma_locale(void);
 /* Runs a suite and frees it; the same exit status. */
 int run_suite(Suite *suite);
 

@@ -74,7 +74,7 @@ START_TEST(files_are_the_same_for_all_threads) {
     file plain[KINDS];
     for (int kind = 0; kind < KINDS; kind++)
         plain[kind] = make_file(kind);
-    locale_t comma = newlocale(LC_NUMERIC_MASK, "de_DE.UTF-8", (locale_t)0);
+    locale_t comma = comma_locale();
     for (int own = 0; own < 2; own++) {
         if (own && !comma)
             break;
@@ -95,8 +95,6 @@ START_TEST(files_are_the_same_for_all_threads) {
         }
     }
     uselocale(LC_GLOBAL_LOCALE);
-    if (comma)
-        freelocale(comma);
     for (int kind = 0; kind < KINDS; kind++)
         dlviz_free(plain[kind].bytes);
 }

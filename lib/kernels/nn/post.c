@@ -200,7 +200,7 @@ static void forward_rows(const dlz_post *post, int64_t image, int64_t before, co
                                      : NULL;
                 if (few)
                     forward_neighbors(post, &w, z_row, x, some, words, out + at, row_codes,
-                                      codes + height * width * channels);
+                                      codes ? codes + height * width * channels : NULL);
                 else if (post->pool)
                     forward_segment(post, true, z_row, x, some, c, part, words, out + at,
                                     row_codes);
