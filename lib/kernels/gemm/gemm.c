@@ -356,8 +356,7 @@ static void gemm_one_term(const dlz_gemm *g) {
         gemm_place place = place_of(g, i, 0, true);
         dlz_v value = dlz_splat(g->a[g->transpose_a ? i : i * g->lda]);
         for (int64_t j = 0; j < g->n; j += LANES) {
-            dlz_v sum = {0};
-            sum += value * dlz_load_up_to(g->b + j, g->n - j);
+            dlz_v sum = dlz_fma(value, dlz_load_up_to(g->b + j, g->n - j), (dlz_v){0});
             if (place.start)
                 sum += dlz_load_up_to(place.start + j, g->n - j);
             dlz_store_up_to(place.c + j, sum, g->n - j);

@@ -2,7 +2,9 @@
  *
  * Two kinds of tile. `outer` walks k one step at a time, a column of A times a row of B, with the
  * columns of C in the lanes. `dot` takes a vector of k at a time of rows of A and of rows of B^T,
- * with k in the lanes, so that neither needs packing when both are contiguous in k. */
+ * with k in the lanes, so that neither needs packing when both are contiguous in k. They are told to
+ * fuse products with sums: what a compiler makes of each by itself, one may do and another not, and
+ * sums would hang on the tile. */
 #ifndef DLZ_KERNELS_GEMM_TILE_H
 #define DLZ_KERNELS_GEMM_TILE_H
 
@@ -54,7 +56,8 @@ DLZ_INLINE void outer(const int rows, const int vectors, const bool unit_rows, i
         DLZ_UNROLL for (int j = 0; j < vectors; j++) row[j] = dlz_load(b + j * LANES);
         DLZ_UNROLL for (int i = 0; i < rows; i++) {
             dlz_v value = dlz_splat(a[i * row_step]);
-            DLZ_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += value * row[j];
+            DLZ_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] =
+                dlz_fma(value, row[j], sum[i][j]);
         }
         a += a_step;
         b += b_step;
@@ -90,7 +93,8 @@ DLZ_INLINE void thin(const int rows, int64_t k, const float *a, int64_t row_step
         DLZ_UNROLL for (int i = 0; i < rows; i++) value[i] = dlz_splat(a[i * row_step]);
         DLZ_UNROLL for (int j = 0; j < THIN_VECTORS; j++) {
             dlz_v column = dlz_load(b + j / 2 * pair_step + j % 2 * LANES);
-            DLZ_UNROLL for (int i = 0; i < rows; i++) sum[i][j] += value[i] * column;
+            DLZ_UNROLL for (int i = 0; i < rows; i++) sum[i][j] =
+                dlz_fma(value[i], column, sum[i][j]);
         }
     }
     const float *start = place->start;
@@ -118,7 +122,8 @@ DLZ_INLINE void dot(const int rows, const int columns, int64_t k, const float *a
         DLZ_UNROLL for (int i = 0; i < rows; i++) left[i] = dlz_load(a + i * lda + p);
         DLZ_UNROLL for (int j = 0; j < columns; j++) {
             dlz_v right = dlz_load(b + j * ldb + p);
-            DLZ_UNROLL for (int i = 0; i < rows; i++) sum[i * columns + j] += left[i] * right;
+            DLZ_UNROLL for (int i = 0; i < rows; i++) sum[i * columns + j] =
+                dlz_fma(left[i], right, sum[i * columns + j]);
         }
     }
     if (p < k) {
@@ -127,7 +132,8 @@ DLZ_INLINE void dot(const int rows, const int columns, int64_t k, const float *a
         DLZ_UNROLL for (int i = 0; i < rows; i++) left[i] = dlz_load_first(a + i * lda + p, rest);
         DLZ_UNROLL for (int j = 0; j < columns; j++) {
             dlz_v right = dlz_load_first(b + j * ldb + p, rest);
-            DLZ_UNROLL for (int i = 0; i < rows; i++) sum[i * columns + j] += left[i] * right;
+            DLZ_UNROLL for (int i = 0; i < rows; i++) sum[i * columns + j] =
+                dlz_fma(left[i], right, sum[i * columns + j]);
         }
     }
     float total[ALL];
