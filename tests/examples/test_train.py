@@ -236,7 +236,7 @@ class Train(Training):
         self.assertTrue(len(rows) == best + 2 or len(rows) == 40, (len(rows), best))
         self.assertEqual(self.summary("patient")["title"], f"mlp, {len(rows)} epochs")
         frames = [frame["epoch"] for frame in self.page("patient")["runs"][0]["frames"]]
-        self.assertEqual((frames[0], frames[-1]), (0, len(rows)))
+        self.assertEqual((frames[0], frames[-1]), (0, best))
 
     @unittest.skipUnless(programs.with_figures, "no figures in this build")
     def test_a_rate_that_falls_is_drawn_in_steps(self):
@@ -491,7 +491,7 @@ class Folders(Training):
     def test_a_run_that_never_came_to_a_checkpoint(self):
         """What it has left is no result; with --resume or without it, the same command begins anew."""
         self.expect(0, self.run_in("whole", "--keep-checkpoint"))
-        for left in ([], ["film.safetensors"], ["film.safetensors", "settings.json"]):
+        for left in ([], ["settings.json"], ["film.safetensors", "settings.json"]):
             for more in ([], ["--resume"]):
                 with self.subTest(left=left, more=more):
                     shutil.rmtree(path("begun"), ignore_errors=True)
@@ -511,6 +511,55 @@ class Folders(Training):
         for more in ([], ["--resume"]):
             self.expect_line(1, self.run_in("own", *more), "results of an earlier run: pca.npy;", "--force replaces them")
         self.assertEqual(files.read(path("own", "pca.npy")), b"somebody's")
+
+    def test_files_that_are_the_users_own(self):
+        """They have the names of what a run leaves before its first checkpoint; so has a film that a program has saved."""
+        self.expect(0, self.run_in("whole", "--keep-checkpoint"))
+        film = files.read(path("whole", "film.safetensors"))
+        for own in ({"settings.json": b'{"my": 1}'}, {"settings.json": b"[1]"}, {"settings.json": b"no JSON"},
+                    {"settings.json": b'{"my": 1}', "film.safetensors": film}, {"film.safetensors": film}):
+            for more in ([], ["--resume"]):
+                with self.subTest(own=own.keys(), more=more):
+                    shutil.rmtree(path("project"), ignore_errors=True)
+                    os.mkdir(path("project"))
+                    for name, content in own.items():
+                        files.write(path("project", name), content)
+                    self.expect_line(1, self.run_in("project", *more), *own, "--force replaces")
+                    self.assertEqual({name: files.read(path("project", name)) for name in os.listdir(path("project"))}, own)
+
+    def test_a_checkpoint_before_the_last_and_an_earlier_end(self):
+        """The film has come to epoch 5 then; one of 4 is the one that a run of 4 makes, to rounding."""
+        self.expect(0, self.run_in("four", "--epochs", "4"))
+        self.expect(0, self.run_in("five", "--epochs", "5", "--keep-checkpoint"))
+        files.write(path("five", "checkpoint.safetensors"), b"half of one")
+        process = self.run_in("five", "--epochs", "3", "--resume")
+        self.expect(1, process)
+        self.assertIn("checkpoint.safetensors.previous' has 4 already", process.stderr)
+        self.expect(0, self.run_in("five", "--epochs", "4", "--resume"))
+        self.expect_same(path("four"), path("five"), ["model.safetensors", "features.npy"])
+        frames = [[frame["epoch"] for frame in self.page(out)["runs"][0]["frames"]] for out in ("four", "five")]
+        self.assertEqual(frames, [[0, 1, 2, 3, 4]] * 2)
+
+    def test_the_film_ends_with_the_epoch_that_is_shown(self):
+        """With --patience that is the best one, whose network is kept, and not the last."""
+        arguments = ["--epochs", "40", "--patience", "2", "--learning-rate", "0.05", "--keep-checkpoint"]
+        self.expect(0, self.run_in("patient", *arguments))
+        summary, rows = self.summary("patient"), history(path("patient"))
+        best = summary["training"]["best_epoch"]
+        self.assertLess(best, len(rows))
+        self.assertEqual(summary["training"]["epochs"], len(rows))
+        frames = self.page("patient")["runs"][0]["frames"]
+        self.assertEqual([frame["epoch"] for frame in frames], summary["tsne"]["epochs"])
+        self.assertEqual((frames[0]["epoch"], frames[-1]["epoch"]), (0, best))
+        self.expect(0, self.run_in("as-long", *arguments[2:], "--epochs", str(best)))
+        self.expect_same(path("as-long"), path("patient"), ["model.safetensors", "logits.npy"])
+
+    def test_the_perplexity_that_was_used(self):
+        self.expect(0, self.run_in("few"))  # of 32 points, a third of the 31 others
+        self.assertAlmostEqual(self.summary("few")["tsne"]["perplexity"], 31 / 3, places=5)
+        self.assertIn(["perplexity", "10.3333"], [list(fact) for fact in self.page("few")["runs"][0]["facts"]])
+        if programs.with_figures:
+            self.assertIn("perplexity 10.3333 ", files.read(path("few", "tsne.svg")).decode())
 
     def test_one_run_at_a_time_in_a_folder(self):
         process = self.start_in("busy", "--epochs", "100000", "--quiet")
