@@ -1,4 +1,5 @@
 #include "data.h"
+#include "mark.h"
 #include "sources.h"
 #include "try.h"
 
@@ -38,6 +39,28 @@ static dlviz_status name_mnist(dlviz_dataset *train, dlviz_dataset *test, struct
     return DLVIZ_OK;
 }
 
+/* Tells data apart whose labels are the same: other columns, or another file. Some hundred samples of
+ * each part do, as they are before they are scaled; images that are files are known by their names. */
+static dlviz_status mark_numbers(struct data *data, const dlviz_dataset *train) {
+    enum { MOST_MARKED = 1024 };
+    const dlviz_dataset *const parts[] = {train, data->validation, data->test};
+    data->mark = MARK_OF_NOTHING;
+    for (int i = 0; i < 3; i++) {
+        int64_t n = parts[i] ? dlviz_dataset_num_samples(parts[i]) : 0;
+        if (n == 0 || dlviz_dataset_sample_path(parts[i], 0))
+            continue;
+        int64_t count = n < MOST_MARKED ? n : MOST_MARKED;
+        for (int64_t k = 0; k < count; k++) {
+            dlviz_tensor *sample;
+            TRY(dlviz_dataset_samples(parts[i], k * (n / count), 1, &sample));
+            data->mark = mark_more(data->mark, dlviz_tensor_const_float(sample),
+                                   (size_t)dlviz_tensor_num_elements(sample) * sizeof(float));
+            dlviz_tensor_destroy(sample);
+        }
+    }
+    return DLVIZ_OK;
+}
+
 /* Replaces a dataset by its first `limit` samples. */
 static dlviz_status limit(dlviz_dataset **dataset, int64_t limit) {
     if (limit == 0 || limit >= dlviz_dataset_num_samples(*dataset))
@@ -65,6 +88,7 @@ static dlviz_status split_report(struct data *data, dlviz_dataset **all,
                                  const struct options *options) {
     TRY(name_mnist(*all, data->test, data));
     note_original(data, data->test);
+    TRY(mark_numbers(data, *all));
     TRY(prepare(all, options, options->train_limit));
     TRY(prepare(&data->test, options, options->test_limit));
     int64_t held_out = dlviz_dataset_num_samples(*all) / VALIDATION_SHARE;
@@ -143,6 +167,26 @@ static dlviz_status find_test_rows(struct data *data, const struct options *opti
                : status;
 }
 
+static dlviz_status check_labels(const dlviz_dataset *set, const char *which) {
+    const dlviz_tensor *labels = set ? dlviz_dataset_labels(set) : NULL;
+    for (int64_t i = 0; labels && i < dlviz_dataset_num_samples(set); i++) {
+        int64_t label = ((const int64_t *)dlviz_tensor_const_data(labels))[i];
+        if (label < 0)
+            return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                              "sample %lld%s has the label %lld; classes are numbers from 0 on",
+                              (long long)i, which, (long long)label);
+    }
+    return DLVIZ_OK;
+}
+
+static bool labels_differ(const dlviz_dataset *set) {
+    const int64_t *label = dlviz_tensor_const_data(dlviz_dataset_labels(set));
+    for (int64_t i = 1; i < dlviz_dataset_num_samples(set); i++)
+        if (label[i] != label[0])
+            return true;
+    return false;
+}
+
 static dlviz_status check_classes(const struct data *data) {
     const dlviz_dataset *train = data->train;
     int64_t classes = dlviz_dataset_num_classes(train);
@@ -150,15 +194,13 @@ static dlviz_status check_classes(const struct data *data) {
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                           "the samples have no classes: a folder for each class, or a column or "
                           "array of labels (--labels), is needed");
-    if (classes < 2)
+    TRY(check_labels(train, ""));
+    TRY(check_labels(data->validation, " of those to validate on"));
+    TRY(check_labels(data->test, " of those to test on"));
+    /* There may be numbers that no sample has: all labels may be 1. */
+    if (classes < 2 || !labels_differ(train))
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                           "there is one class alone; a network tells two or more apart");
-    const int64_t *label = dlviz_tensor_const_data(dlviz_dataset_labels(train));
-    for (int64_t i = 0; i < dlviz_dataset_num_samples(train); i++)
-        if (label[i] < 0)
-            return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                              "sample %lld has the label %lld; classes are numbers from 0 on",
-                              (long long)i, (long long)label[i]);
     return DLVIZ_OK;
 }
 
@@ -204,15 +246,56 @@ static dlviz_status check_channels(const struct data *data, const struct options
     return DLVIZ_OK;
 }
 
+static void describe(const dlviz_dataset *set, char text[64]) {
+    const int64_t *dims = dlviz_dataset_dims(set);
+    if (dlviz_dataset_ndim(set) == 3)
+        snprintf(text, 64, "images of %lld x %lld x %lld", (long long)dims[0], (long long)dims[1],
+                 (long long)dims[2]);
+    else
+        snprintf(text, 64, "rows of %lld number%s", (long long)dims[0], dims[0] == 1 ? "" : "s");
+}
+
+/* Parts of their own may be of different things. */
+static dlviz_status check_shapes(const struct data *data) {
+    const dlviz_dataset *const parts[] = {data->validation, data->test}, *train = data->train;
+    static const char *const purposes[] = {"validate", "test"};
+    for (int i = 0; i < 2; i++) {
+        if (!parts[i])
+            continue;
+        int ndim = dlviz_dataset_ndim(train);
+        bool same = dlviz_dataset_ndim(parts[i]) == ndim;
+        for (int j = 0; same && j < ndim; j++)
+            same = dlviz_dataset_dims(parts[i])[j] == dlviz_dataset_dims(train)[j];
+        char there[64], here[64];
+        describe(train, there);
+        describe(parts[i], here);
+        if (!same)
+            return dlviz_fail(DLVIZ_ERROR_SHAPE, "there are %s to train on and %s to %s on", there,
+                              here, purposes[i]);
+    }
+    return DLVIZ_OK;
+}
+
+/* The data have parts of their own. */
+static void say_unused(const struct data *data, const struct options *options,
+                       struct terminal *terminal) {
+    if (data->validation && options->validation_given)
+        say(terminal, "--validation is left aside: the data have a part to validate on");
+    if (data->test && options->test_given)
+        say(terminal, "--test is left aside: %s",
+            options->test_folder ? "--test-folder has what is tested on"
+                                 : "the data have a part to test on");
+}
+
 /* What a map can be of. */
-static dlviz_status check_test(const struct data *data) {
+static dlviz_status check_test(const struct data *data, bool own) {
     int64_t n = dlviz_dataset_num_samples(data->test);
     if (n >= 2)
         return DLVIZ_OK;
     return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                      "there is %s to test on; a map takes two samples or more (--test SHARE takes "
-                      "more of all samples)",
-                      n == 1 ? "one sample alone" : "nothing");
+                      "there is %s to test on; a map takes two samples or more%s",
+                      n == 1 ? "one sample alone" : "nothing",
+                      own ? "" : " (--test SHARE takes more of all samples)");
 }
 
 dlviz_status load_train_data(struct data *data, const struct options *options,
@@ -220,19 +303,23 @@ dlviz_status load_train_data(struct data *data, const struct options *options,
     TRY(read_sources(data, options, terminal));
     TRY(check_classes(data));
     note_original(data, data->train);
+    TRY(mark_numbers(data, data->train));
     TRY(check_channels(data, options));
     TRY(resize(data, options));
+    TRY(check_shapes(data));
+    say_unused(data, options, terminal);
     uint64_t seed = (uint64_t)options->seed;
     double share = options->validation; /* of what is left once the test samples are taken */
-    if (!data->test) {
+    bool own = data->test != NULL;
+    if (!own) {
         if (!dlviz_dataset_sample_path(data->train, 0))
             TRY(find_test_rows(data, options));
         TRY(split_off(&data->train, options->test, seed, &data->test));
         share /= 1 - options->test;
     }
-    TRY(check_test(data));
+    TRY(check_test(data, own));
     if (!data->validation && share > 0)
-        TRY(split_off(&data->train, share < 0.9 ? share : 0.9, seed + 1, &data->validation));
+        TRY(split_off(&data->train, share, seed + 1, &data->validation));
     return normalize(data);
 }
 

@@ -354,6 +354,10 @@ static dlviz_status take_network_dims(struct options *options) {
             DLVIZ_ERROR_INVALID_ARGUMENT,
             "--image-size: the network of '%s' takes images %lld pixels wide and %lld high",
             options->network, (long long)dims[2], (long long)dims[1]);
+    if (options->channels > 0 && options->channels != dims[0])
+        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                          "--channels %lld: the network of '%s' takes images with %lld",
+                          (long long)options->channels, options->network, (long long)dims[0]);
     options->channels = dims[0];
     options->height = dims[1];
     options->width = dims[2];

@@ -36,6 +36,14 @@ static void put_samples(struct json_builder *json, const char *key, const dlviz_
     put_text(json, key, text);
 }
 
+/* Of what labels and names do not tell apart: the columns of a table, another file with the same
+ * labels. */
+static void put_mark(struct json_builder *json, const char *key, uint64_t mark) {
+    char text[32];
+    snprintf(text, sizeof text, "mark %016" PRIx64, mark);
+    put_text(json, key, text);
+}
+
 static struct json_builder list_settings(const struct run *run) {
     const struct options *options = &run->options;
     struct json_builder json = begin_json();
@@ -45,6 +53,7 @@ static struct json_builder list_settings(const struct run *run) {
     put_samples(&json, TRAINED_ON, run->data.train);
     put_samples(&json, "samples to validate on", run->data.validation);
     put_samples(&json, "samples to test on", run->data.test);
+    put_mark(&json, "numbers of the samples", run->data.mark);
     put_bool(&json, KEPT, options->keep_checkpoint);
     return json;
 }

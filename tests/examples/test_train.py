@@ -79,11 +79,111 @@ class Sources(Training):
         table, pictures = path("rows.csv"), programs.data
         for data, option, value in ((table, "image-size", 32), (table, "channels", 3), (table, "memory-limit", "1G"),
                                     (table, "skip-unreadable", None), (pictures, "labels", "y"),
-                                    (pictures, "channels", 1), (pictures, "ignore", "x")):
+                                    (pictures, "channels", 1), (pictures, "ignore", "x"),
+                                    (table, "test-folder", path()), (pictures, "test-folder", path())):
             with self.subTest(option=option, data=data):
                 process = self.train("never", f"--{option}", *([value] if value else []), data=data, status=2)
                 self.expect_line(2, process, f"--{option} is for")
                 self.assertFalse(os.path.exists(path("never")))
+
+    def archive(self, name, **arrays):
+        """Each a list of rows of floats, or of whole numbers."""
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for array, rows in arrays.items():
+                if isinstance(rows[0], list):
+                    numbers, kind, shape = [value for row in rows for value in row], "<f4", (len(rows), len(rows[0]))
+                else:
+                    numbers, kind, shape = rows, "<i8", (len(rows),)
+                archive.writestr(array + ".npy", npy_bytes(numbers, kind, shape))
+        files.write(path(name), content.getvalue())
+        return path(name)
+
+    def points(self, n, width=4, seed=1):
+        noise = random.Random(seed)
+        return [[noise.gauss(i % 3, 1) for _ in range(width)] for i in range(n)], [i % 3 for i in range(n)]
+
+    def test_what_is_wrong_with_an_archive(self):
+        """Places are those of the arrays, and parts have their names."""
+        x, y = self.points(300)
+        more, labels = self.points(60)
+        odd, infinite = [list(row) for row in x], [list(row) for row in more]
+        odd[250][2], infinite[50][0] = float("nan"), float("inf")
+        narrow = [row[:3] for row in more]
+        for arrays, words in (({"x": odd, "y": y}, ("x[250] has a NaN",)),
+                              ({"x_train": odd, "y_train": y}, ("x_train[250] has a NaN",)),
+                              ({"x_train": x, "y_train": y, "x_test": infinite, "y_test": labels},
+                               ("x_test[50] has an infinite number",)),
+                              ({"x_train": x, "y_train": y, "x_test": narrow, "y_test": labels},
+                               ("rows of 4 numbers to train on and rows of 3 numbers to test on",)),
+                              ({"x_train": x, "y_train": y, "x_val": narrow, "y_val": labels}, ("rows of 3 numbers to validate",)),
+                              ({"x_train": x, "y_train": y, "x_test": more, "y_test": labels[:-1] + [-1]},
+                               ("sample 59 of those to test on has the label -1",)),
+                              ({"x": x, "y": y[:-1] + [-1]}, ("sample 299 has the label -1",)),
+                              ({"x": x, "y": [1] * 300}, ("one class alone",)), ({"x": x, "y": [0] * 300}, ("one class alone",))):
+            with self.subTest(words=words):
+                self.expect_line(1, self.train("never", data=self.archive("wrong.npz", **arrays), status=1), *words)
+                self.assertFalse(os.path.exists(path("never")))
+        # Nothing can be split off where there is a part to test on.
+        process = self.train("never", data=self.archive("one.npz", x_train=x, y_train=y, x_test=more[:1], y_test=labels[:1]),
+                             status=1)
+        self.expect_line(1, process, "one sample alone to test on")
+        self.assertNotIn("--test", process.stderr)
+
+    def test_what_is_left_aside_is_said(self):
+        x, y = self.points(90)
+        arguments = ["--epochs", 1, "--tsne-iterations", 30]
+        process = self.train("half", *arguments, data=self.archive("half.npz", x_train=x, y_train=y, x_test=x[:40]))
+        self.assertIn("'x_test' is left aside: there is no 'y_test' with it\n", process.stdout)
+        data = self.archive("parts.npz", x_train=x, y_train=y, x_test=x[:40], y_test=y[:40], x_val=x[40:], y_val=y[40:])
+        process = self.train("parts", *arguments, "--validation", 0, "--test", 0.5, data=data)
+        self.assertIn("--validation is left aside: ", process.stdout)
+        self.assertIn("--test is left aside: ", process.stdout)
+        process = self.train("quiet", *arguments, data=data)
+        self.assertNotIn("left aside", process.stdout)
+        dataset = self.summary("quiet")["dataset"]
+        self.assertEqual([dataset[key] for key in ("train", "validation", "test")], [90, 50, 40])
+
+    def test_shares_are_of_all_samples(self):
+        x, y = self.points(1000, width=2)
+        data = self.archive("thousand.npz", x=x, y=y)
+        for validation, test, parts in ((0.9, None, (50, 900, 50)), (0.85, 0.1, (50, 850, 100)), (0.5, 0.45, (50, 500, 450))):
+            with self.subTest(validation=validation):
+                self.train("shares", "--epochs", 1, "--validation", validation, *(["--test", test] if test else []), "--force",
+                           "--tsne-iterations", 0, "--quiet", data=data)
+                dataset = self.summary("shares")["dataset"]
+                self.assertEqual([dataset[key] for key in ("train", "validation", "test")], list(parts))
+
+    def test_other_numbers_with_the_same_labels_do_not_go_on(self):
+        x, y = self.points(90)
+        rows = "".join(f"{a},{b},{i % 3}\n" for i, (a, b, *_) in enumerate(x))
+        files.write(path("table.csv"), f"a,b,label\n{rows}".encode())
+        arguments = ["--keep-checkpoint", *SHORT]
+        self.train("table", "--epochs", 1, "--ignore", "a", *arguments, data=path("table.csv"))
+        process = self.train("table", "--epochs", 2, "--ignore", "b", "--resume", *arguments, data=path("table.csv"), status=1)
+        self.expect_line(1, process, "numbers of the samples", "--force instead of --resume")
+        self.train("table", "--epochs", 2, "--ignore", "a", "--resume", *arguments, data=path("table.csv"))
+        self.train("array", "--epochs", 1, *arguments, data=self.archive("x.npz", x=x, y=y))
+        x[89][3] += 1
+        process = self.train("array", "--epochs", 2, "--resume", *arguments, data=self.archive("x.npz", x=x, y=y), status=1)
+        self.expect_line(1, process, "numbers of the samples", "--force instead of --resume")
+
+    def test_columns_that_are_wrong(self):
+        """Two of one name, one that lacks a label, one to leave out that there is not: each is said, without advice that is
+        about another."""
+        rows = [f"{i},{i % 3},{i % 2},{i % 2}" for i in range(40)]
+        files.write(path("two.csv"), "\n".join(["a,b,label,label", *rows]).encode())
+        self.expect_line(1, self.train("never", data=path("two.csv"), status=1), "'label' is the name of 2 columns", '"#3"')
+        rows[7] = "7,1,,1"
+        files.write(path("lacks.csv"), "\n".join(["a,b,label,c", *rows]).encode())
+        process = self.train("never", data=path("lacks.csv"), status=1)
+        self.expect_line(1, process, "line 9, column 'label'")
+        self.assertNotIn("--ignore", process.stderr)
+        rows[7] = "7,,1,1"
+        files.write(path("lacks.csv"), "\n".join(["a,b,label,c", *rows]).encode())
+        self.expect_line(1, self.train("never", data=path("lacks.csv"), status=1), "line 9, column 'b'", "--ignore NAME")
+        process = self.train("never", "--ignore", "nix", data=path("lacks.csv"), status=1)
+        self.expect_line(1, process, "there is no column 'nix'", "--ignore NAME")
 
     def test_a_table(self):
         noise = random.Random(4)
@@ -217,6 +317,8 @@ class Train(Training):
         self.expect_line(1, process, "'fc3'", "5 numbers", "3 classes")
         files.write(path("torn.json"), b'{"input": [3,')
         self.expect_line(1, self.train("never", "--network", path("torn.json"), status=1), "torn.json", "JSON")
+        process = self.train("never", "--network", path("own.json"), "--channels", 1, status=1)
+        self.expect_line(1, process, "--channels 1: ", "own.json", "3")
         self.expect_line(2, self.train("never", "--network", "vgg", status=2), "vgg", "resnet8, mlp")
         self.expect_line(1, self.train("never", "--network", "vgg.json", status=1), "vgg.json")
         self.assertFalse(os.path.exists(path("never")))
@@ -317,6 +419,8 @@ class Train(Training):
         for option, value, words in (("image-size", "3", "4 to 4096"), ("image-size", "32x", "48x64"),
                                      ("channels", "2", "1 or 3"), ("schedule", "linear", "plateau, onecycle or cosine"),
                                      ("optimizer", "adamax", "rmsprop"), ("validation", "1.5", "0 to 0.9"),
+                                     ("channels", "5", "1 or 3"),
+                                     ("perplexity", "2e6", "1 to 1000000"), ("learning-rate", "1e39", "0 to 1e+30"),
                                      ("memory-limit", "much", "500M"), ("epochs", "0", "1 to"), ("network", "resnet18", "report, resnet8, mlp"),
                                      ("learning-rate", "0,001", "0.001"),
                                      ("test-folder", self.pictures, "trained on"),
@@ -326,6 +430,7 @@ class Train(Training):
                 process = run("dlviz-train", self.pictures, "--out", path("never"), f"--{option}", value)
                 self.expect_line(2, process, f"--{option} {value}: ", words)
         for augment, words in (("flop", ("flop", "vertical-flip")), ("shift=1.5", ("shift=1.5", "whole number")),
+                               ("shift=1e30", ("shift=1e30", "up to 1000000")),
                                ("flip=2", ("probability",)), ("", ("there is no ''",))):
             with self.subTest(augment=augment):
                 process = run("dlviz-train", self.pictures, "--out", path("never"), "--augment", augment)
