@@ -11,8 +11,8 @@
 
 static const char *const checkpoints[] = {"checkpoint.safetensors",
                                           "checkpoint.safetensors.previous"};
-/* What is written before the first checkpoint, in the reverse order: nobody misses a film without one
- * where the settings are there. Without these, it is somebody's own. */
+/* What is written before the first checkpoint, in the reverse order: nobody misses a film without
+ * one where the settings are there. Without these, it is somebody's own. */
 static const char *const before_checkpoints[] = {"film.safetensors", "settings.json"};
 static const char *const results[] = {
     "report.html",  "summary.json", "history.csv", "network.json", "model.safetensors",

@@ -455,6 +455,8 @@ class Train(Training):
         self.assertNotIn("dlviz_", process.stderr)
         process = self.train("never", data=path("dlviz_no_such: 1"), status=1)  # a name of the user's stays
         self.expect_line(1, process, "dlviz_no_such: 1")
+        process = self.train("never", data=path("the dog's; dlviz_no_such"), status=1)  # also behind an apostrophe
+        self.expect_line(1, process, "/the dog's; dlviz_no_such'")
 
     def test_results_are_no_data(self):
         os.symlink(self.pictures, path("other-name"))
