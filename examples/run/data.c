@@ -223,6 +223,7 @@ dlviz_status load_train_data(struct data *data, const struct options *options,
     TRY(check_test(data, own));
     if (!data->validation && share > 0)
         TRY(split_off(&data->train, share, seed + 1, &data->validation));
+    TRY(check_train(data));
     return normalize(data);
 }
 

@@ -98,3 +98,11 @@ dlviz_status check_test(const struct data *data, bool own) {
                       n == 1 ? "one sample alone" : "nothing",
                       own ? "" : " (--test SHARE takes more of all samples)");
 }
+
+dlviz_status check_train(const struct data *data) {
+    if (dlviz_dataset_num_samples(data->train) >= 2)
+        return DLVIZ_OK;
+    return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                      "there is one sample alone to train on; it takes two or more, which smaller "
+                      "shares for --validation and --test leave");
+}

@@ -12,6 +12,8 @@ dlviz_status check_channels(const struct data *data, const struct options *optio
 dlviz_status check_shapes(const struct data *data);
 /* A map can be made of those to test on; `own`: they have not been split off. */
 dlviz_status check_test(const struct data *data, bool own);
+/* There are two samples or more to train on: of one no batch is made. */
+dlviz_status check_train(const struct data *data);
 
 /* Says which shares are not taken: there are parts of their own. */
 void say_unused(const struct data *data, const struct options *options, struct terminal *terminal);

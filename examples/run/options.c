@@ -295,4 +295,6 @@ void parse_train_options(int argc, char **argv, struct options *set) {
     set->channels = !channels ? 0 : *channels == '1' ? 1 : 3;
     if (isnan(set->learning_rate))
         set->learning_rate = set->optimizer == SGD ? 0.05 : set->optimizer == LION ? 1e-4 : 1e-3;
+    if (set->learning_rate == 0 && set->schedule == SCHEDULE_ONE_CYCLE)
+        wrong_value(&line, "learning-rate", "0", "with onecycle a number above 0 is accepted");
 }

@@ -154,6 +154,11 @@ class Sources(Training):
                 dataset = self.summary("shares")["dataset"]
                 self.assertEqual([dataset[key] for key in ("train", "validation", "test")], list(parts))
 
+        x, y = self.points(60)
+        process = self.train("never", "--validation", 0.9, "--test", 0.09, data=self.archive("sixty.npz", x=x, y=y), status=1)
+        self.expect_line(1, process, "one sample alone to train on", "--validation")
+        self.assertFalse(os.path.exists(path("never")))
+
     def test_other_numbers_with_the_same_labels_do_not_go_on(self):
         x, y = self.points(90)
         rows = "".join(f"{a},{b},{i % 3}\n" for i, (a, b, *_) in enumerate(x))
@@ -435,6 +440,8 @@ class Train(Training):
             with self.subTest(augment=augment):
                 process = run("dlviz-train", self.pictures, "--out", path("never"), "--augment", augment)
                 self.expect_line(2, process, *words)
+        process = run("dlviz-train", self.pictures, "--out", path("never"), "--learning-rate", 0, "--schedule", "onecycle")
+        self.expect_line(2, process, "--learning-rate 0: ", "above 0")
         process = run("dlviz-train", self.pictures, "--out", path("never"), "--test", 0.9, "--validation", 0.2)
         self.expect_line(2, process, "--validation 0.2", "--test 0.9", "less than 1")
         self.expect_line(2, run("dlviz-train", self.pictures, "--out", path("never"), "--test", 0.9), "--test 0.9")
