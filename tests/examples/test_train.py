@@ -144,6 +144,18 @@ class Sources(Training):
         dataset = self.summary("quiet")["dataset"]
         self.assertEqual([dataset[key] for key in ("train", "validation", "test")], [90, 50, 40])
 
+    def test_schedules_that_end(self):
+        """Where a checkpoint is kept for epochs that cannot be, this is said when it is asked for."""
+        x, y = self.points(60)
+        data = self.archive("few.npz", x=x, y=y)
+        for schedule, ends in (("onecycle", True), ("cosine", True), ("plateau", False), ("constant", False)):
+            with self.subTest(schedule=schedule):
+                arguments = ["--keep-checkpoint", "--tsne-iterations", 10, "--schedule", schedule]
+                process = self.train(schedule, "--epochs", 2, *arguments, data=data)
+                self.assertEqual("more epochs cannot follow the last of 2" in process.stdout, ends)
+                process = self.train(schedule, "--epochs", 3, *arguments, "--resume", data=data, status=1 if ends else 0)
+                self.assertEqual("schedule" in process.stderr, ends)
+
     def test_shares_are_of_all_samples(self):
         x, y = self.points(1000, width=2)
         data = self.archive("thousand.npz", x=x, y=y)
