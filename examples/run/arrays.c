@@ -2,16 +2,27 @@
 #include "sources.h"
 #include "try.h"
 
+#include <math.h>
 #include <string.h>
 
 /* -- Tables --------------------------------------------------------------------------------------
  */
 
+#define LAST_USUAL "y" /* of the names that are tried */
+
+/* Whether the library's sentence is about this column, and begins so. */
+static bool is_about(const char *begin, const char *column) {
+    const char *at = strstr(dlviz_last_error(), begin);
+    size_t length = strlen(column);
+    return at && strncmp(at + strlen(begin), column, length) == 0 &&
+           at[strlen(begin) + length] == '\'';
+}
+
 /* With the classes of this column, or of the first of the usual ones that there is, which is said. */
 static dlviz_status read_labeled(struct data *data, const struct options *options,
                                  dlviz_csv_reader *reader, struct terminal *terminal) {
-    static const char *const usual[] = {"label",   "class",    "target", "labels",
-                                        "species", "category", "y"};
+    static const char *const usual[] = {"label",   "class",    "target",  "labels",
+                                        "species", "category", LAST_USUAL};
     dlviz_status status = DLVIZ_ERROR_NOT_FOUND;
     int count = options->labels ? 1 : (int)(sizeof usual / sizeof *usual);
     for (int i = 0; status == DLVIZ_ERROR_NOT_FOUND && i < count; i++) {
@@ -22,6 +33,11 @@ static dlviz_status read_labeled(struct data *data, const struct options *option
         if (status == DLVIZ_OK && !options->labels)
             say(terminal, "The classes are those of the column '%s' (--labels names another)",
                 column);
+        if (status == DLVIZ_ERROR_FORMAT && strstr(dlviz_last_error(), ", column '") &&
+            !is_about(", column '", column))
+            data->advice = "--ignore NAME leaves a column out";
+        if (!is_about("there is no column '", column)) /* but two, or not one to leave out */
+            break;
     }
     return status;
 }
@@ -45,9 +61,8 @@ dlviz_status read_table(struct data *data, const struct options *options,
         dlviz_csv_reader_set_ignored_columns(reader, ignored->count, ignored->items);
     if (status == DLVIZ_OK)
         status = read_labeled(data, options, reader, terminal);
-    if (status == DLVIZ_ERROR_FORMAT && strstr(dlviz_last_error(), ", column '"))
-        data->advice = "--ignore NAME leaves a column out";
-    else if (status == DLVIZ_ERROR_NOT_FOUND && !options->labels && ignored->count == 0)
+    bool none = status == DLVIZ_ERROR_NOT_FOUND && is_about("there is no column '", LAST_USUAL);
+    if (none && !options->labels)
         status = which_column(options->data);
     else if (status == DLVIZ_ERROR_NOT_FOUND)
         data->advice = "--labels NAME says which column has the classes, --ignore NAME which one "
@@ -93,16 +108,30 @@ static bool is_hwc(const dlviz_tensor *samples) {
     return (last == 1 || last == 3) && second != 1 && second != 3;
 }
 
-static dlviz_status make_set(const dlviz_tensor *samples, const dlviz_tensor *labels,
-                             dlviz_dataset **set) {
+/* Here they have the place that the user knows: later ones are among what was split off. */
+static dlviz_status check_finite(const char *name, const dlviz_tensor *samples) {
+    int64_t rows = dlviz_tensor_dim(samples, 0), n = dlviz_tensor_num_elements(samples);
+    const float *numbers = dlviz_tensor_const_float(samples);
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(numbers[i]))
+            return dlviz_fail(DLVIZ_ERROR_NUMERIC, "%s[%lld] has %s; finite numbers are accepted",
+                              name, (long long)(i / (n / rows)),
+                              isnan(numbers[i]) ? "a NaN" : "an infinite number");
+    return DLVIZ_OK;
+}
+
+static dlviz_status make_set(const char *name, const dlviz_tensor *samples,
+                             const dlviz_tensor *labels, dlviz_dataset **set) {
     dlviz_tensor *floats = NULL;
     dlviz_dtype type = dlviz_tensor_dtype(samples);
     if (type != DLVIZ_UINT8 && type != DLVIZ_FLOAT32) {
         TRY(dlviz_tensor_convert(samples, DLVIZ_FLOAT32, &floats));
         samples = floats;
     }
-    dlviz_status status = is_hwc(samples) ? dlviz_dataset_create_from_hwc(set, samples, labels)
-                                          : dlviz_dataset_create(set, samples, labels);
+    dlviz_status status = type == DLVIZ_UINT8 ? DLVIZ_OK : check_finite(name, samples);
+    if (status == DLVIZ_OK)
+        status = is_hwc(samples) ? dlviz_dataset_create_from_hwc(set, samples, labels)
+                                 : dlviz_dataset_create(set, samples, labels);
     dlviz_tensor_destroy(floats);
     return status;
 }
@@ -113,7 +142,7 @@ static dlviz_status read_set(const dlviz_npz *npz, const char *samples_name,
     TRY(dlviz_npz_read(npz, samples_name, &samples));
     dlviz_status status = read_labels(npz, labels_name, &labels);
     if (status == DLVIZ_OK)
-        status = make_set(samples, labels, set);
+        status = make_set(samples_name, samples, labels, set);
     dlviz_tensor_destroy(samples);
     dlviz_tensor_destroy(labels);
     return status;
@@ -151,10 +180,15 @@ static dlviz_status read_arrays(struct data *data, const struct options *options
                               options->labels, options->data, usual_parts[i][0].samples,
                               usual_parts[i][0].labels);
         dlviz_dataset **const sets[] = {&data->train, &data->test, &data->validation};
-        for (int j = 0; j < 3; j++)
-            if (has_array(npz, usual_parts[i][j].samples) &&
-                has_array(npz, usual_parts[i][j].labels))
-                TRY(read_set(npz, usual_parts[i][j].samples, usual_parts[i][j].labels, sets[j]));
+        for (int j = 0; j < 3; j++) {
+            const char *samples = usual_parts[i][j].samples, *labels = usual_parts[i][j].labels;
+            bool has_samples = has_array(npz, samples), has_labels = has_array(npz, labels);
+            if (has_samples && has_labels)
+                TRY(read_set(npz, samples, labels, sets[j]));
+            else if (has_samples || has_labels)
+                say(terminal, "'%s' is left aside: there is no '%s' with it",
+                    has_samples ? samples : labels, has_samples ? labels : samples);
+        }
         return DLVIZ_OK;
     }
     for (size_t i = 0; i < sizeof usual_arrays / sizeof *usual_arrays; i++) {

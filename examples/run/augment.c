@@ -38,6 +38,7 @@ static const struct kind {
              {"noise", dlviz_random_noise, 0.05, false},
              {"erase", dlviz_random_erase, 0.25, false},
              {"mixup", dlviz_mixup, 0.2, false}};
+enum { MOST_PIXELS = 1000000 /* more than images have */ };
 enum { NUM_KINDS = sizeof kinds / sizeof *kinds };
 
 static const struct kind *kind_named(const char *name, size_t length) {
@@ -70,11 +71,11 @@ static dlviz_status make(const char *text, const char *end, dlviz_augmentation *
         char *stop;
         amount = strtod(equals + 1, &stop);
         if (stop != end || stop == equals + 1 || !isfinite(amount) || amount < 0 ||
-            (kind->whole && amount != floor(amount)))
+            (kind->whole && (amount != floor(amount) || amount > MOST_PIXELS)))
             return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                               "--augment %.*s: a %s is accepted, such as %s=%g", (int)(end - text),
-                              text, kind->whole ? "whole number" : "number", kind->name,
-                              kind->usual);
+                              text, kind->whole ? "whole number up to 1000000" : "number",
+                              kind->name, kind->usual);
     }
     *made = kind->make(amount);
     return *made ? DLVIZ_OK

@@ -1,4 +1,6 @@
 #include "data.h"
+#include "data_checks.h"
+#include "mark.h"
 #include "sources.h"
 #include "try.h"
 
@@ -38,6 +40,29 @@ static dlviz_status name_mnist(dlviz_dataset *train, dlviz_dataset *test, struct
     return DLVIZ_OK;
 }
 
+/* Tells data apart whose labels are the same: other columns, or another file. A thousand samples of
+ * each part do, as they are before they are scaled; images that are files are known by their names.
+ */
+static dlviz_status mark_numbers(struct data *data, const dlviz_dataset *train) {
+    enum { MOST_MARKED = 1024 };
+    const dlviz_dataset *const parts[] = {train, data->validation, data->test};
+    data->mark = MARK_OF_NOTHING;
+    for (int i = 0; i < 3; i++) {
+        int64_t n = parts[i] ? dlviz_dataset_num_samples(parts[i]) : 0;
+        if (n == 0 || dlviz_dataset_sample_path(parts[i], 0))
+            continue;
+        int64_t count = n < MOST_MARKED ? n : MOST_MARKED;
+        for (int64_t k = 0; k < count; k++) {
+            dlviz_tensor *sample;
+            TRY(dlviz_dataset_samples(parts[i], k * (n / count), 1, &sample));
+            data->mark = mark_more(data->mark, dlviz_tensor_const_float(sample),
+                                   (size_t)dlviz_tensor_num_elements(sample) * sizeof(float));
+            dlviz_tensor_destroy(sample);
+        }
+    }
+    return DLVIZ_OK;
+}
+
 /* Replaces a dataset by its first `limit` samples. */
 static dlviz_status limit(dlviz_dataset **dataset, int64_t limit) {
     if (limit == 0 || limit >= dlviz_dataset_num_samples(*dataset))
@@ -65,6 +90,7 @@ static dlviz_status split_report(struct data *data, dlviz_dataset **all,
                                  const struct options *options) {
     TRY(name_mnist(*all, data->test, data));
     note_original(data, data->test);
+    TRY(mark_numbers(data, *all));
     TRY(prepare(all, options, options->train_limit));
     TRY(prepare(&data->test, options, options->test_limit));
     int64_t held_out = dlviz_dataset_num_samples(*all) / VALIDATION_SHARE;
@@ -143,25 +169,6 @@ static dlviz_status find_test_rows(struct data *data, const struct options *opti
                : status;
 }
 
-static dlviz_status check_classes(const struct data *data) {
-    const dlviz_dataset *train = data->train;
-    int64_t classes = dlviz_dataset_num_classes(train);
-    if (!dlviz_dataset_labels(train))
-        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                          "the samples have no classes: a folder for each class, or a column or "
-                          "array of labels (--labels), is needed");
-    if (classes < 2)
-        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                          "there is one class alone; a network tells two or more apart");
-    const int64_t *label = dlviz_tensor_const_data(dlviz_dataset_labels(train));
-    for (int64_t i = 0; i < dlviz_dataset_num_samples(train); i++)
-        if (label[i] < 0)
-            return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                              "sample %lld has the label %lld; classes are numbers from 0 on",
-                              (long long)i, (long long)label[i]);
-    return DLVIZ_OK;
-}
-
 /* By the mean and the deviation of each channel, or of each number of vectors, in the training part;
  * what never changes stays as it is. */
 static dlviz_status normalize(struct data *data) {
@@ -194,45 +201,29 @@ static dlviz_status resize(const struct data *data, const struct options *option
     return DLVIZ_OK;
 }
 
-static dlviz_status check_channels(const struct data *data, const struct options *options) {
-    int64_t channels = dlviz_dataset_dims(data->train)[0];
-    if (options->channels && data->original[0] > 0 && channels != options->channels)
-        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                          "--channels %lld: the images have %lld; only folders of images can be "
-                          "read otherwise",
-                          (long long)options->channels, (long long)channels);
-    return DLVIZ_OK;
-}
-
-/* What a map can be of. */
-static dlviz_status check_test(const struct data *data) {
-    int64_t n = dlviz_dataset_num_samples(data->test);
-    if (n >= 2)
-        return DLVIZ_OK;
-    return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                      "there is %s to test on; a map takes two samples or more (--test SHARE takes "
-                      "more of all samples)",
-                      n == 1 ? "one sample alone" : "nothing");
-}
-
 dlviz_status load_train_data(struct data *data, const struct options *options,
                              struct terminal *terminal) {
     TRY(read_sources(data, options, terminal));
     TRY(check_classes(data));
     note_original(data, data->train);
+    TRY(mark_numbers(data, data->train));
     TRY(check_channels(data, options));
     TRY(resize(data, options));
+    TRY(check_shapes(data));
+    say_unused(data, options, terminal);
     uint64_t seed = (uint64_t)options->seed;
     double share = options->validation; /* of what is left once the test samples are taken */
-    if (!data->test) {
+    bool own = data->test != NULL;
+    if (!own) {
         if (!dlviz_dataset_sample_path(data->train, 0))
             TRY(find_test_rows(data, options));
         TRY(split_off(&data->train, options->test, seed, &data->test));
         share /= 1 - options->test;
     }
-    TRY(check_test(data));
+    TRY(check_test(data, own));
     if (!data->validation && share > 0)
-        TRY(split_off(&data->train, share < 0.9 ? share : 0.9, seed + 1, &data->validation));
+        TRY(split_off(&data->train, share, seed + 1, &data->validation));
+    TRY(check_train(data));
     return normalize(data);
 }
 

@@ -11,6 +11,7 @@ struct data {
     dlviz_dataset *train, *validation, *test; /* validation: NULL for none */
     const char *advice;                       /* what to do about a failure, or NULL */
     int64_t *test_rows;  /* of the file, from 0, or NULL: those that were not split off */
+    uint64_t mark;       /* of numbers of all parts, as they were read (mark.h) */
     int64_t original[2]; /* height and width as the files have them; 0: vectors */
 };
 

@@ -90,7 +90,7 @@ static dlviz_status draw_tsne(const struct run *run) {
         "perplexity %g · KL divergence %.3f · the %d nearest neighbors vote for the right class "
         "for %.2f %% (untrained network %.2f %%, %s %.2f %%) · %.1f %% of them are neighbors in "
         "the features · trustworthiness %.3f",
-        run->options.perplexity, quality->kl_divergence, QUALITY_NEIGHBORS,
+        run->perplexity, quality->kl_divergence, QUALITY_NEIGHBORS,
         100 * quality->neighbor_accuracy, 100 * run->untrained.neighbor_accuracy,
         run->data.original[0] > 0 ? "pixels" : "columns", 100 * run->pixels.neighbor_accuracy,
         100 * quality->preservation, quality->trustworthiness);

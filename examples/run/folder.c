@@ -11,7 +11,8 @@
 
 static const char *const checkpoints[] = {"checkpoint.safetensors",
                                           "checkpoint.safetensors.previous"};
-/* What is written before the first checkpoint. Nobody misses it where there is none. */
+/* What is written before the first checkpoint, in the reverse order: nobody misses a film without
+ * one where the settings are there. Without these, it is somebody's own. */
 static const char *const before_checkpoints[] = {"film.safetensors", "settings.json"};
 static const char *const results[] = {
     "report.html",  "summary.json", "history.csv", "network.json", "model.safetensors",
@@ -113,7 +114,7 @@ enum folder_state look_into_folder(const char *folder, char text[256]) {
     bool free = count == 0;
     if (!note_all(folder, before_checkpoints, COUNT(before_checkpoints), &count, text))
         return FOLDER_BLOCKED;
-    if (free)
+    if (free && (count == 0 || has_settings(folder)))
         return FOLDER_FREE;
     size_t length = strlen(text);
     if (count > 2)

@@ -18,6 +18,10 @@ enum folder_state {
 /* Looks, and says in `text` what there is: "report.html, summary.json and 15 other files". */
 enum folder_state look_into_folder(const char *folder, char text[256]);
 
+/* Whether the folder's settings.json is one that a run has written, and not a file of the user's
+ * that happens to be called so (settings.c). */
+bool has_settings(const char *folder);
+
 /* What there is of a training in a folder: a checkpoint, and whether its run came to an end. */
 bool has_checkpoint(const char *folder);
 bool has_finished(const char *folder);

@@ -42,9 +42,8 @@ dlviz_status evaluate(struct run *run) {
     int64_t classes = dlviz_dataset_num_classes(run->data.train);
     TRY(dlviz_network_inspect(run->network, run->data.test, run->layer, &run->test_loss,
                               &run->test_accuracy, &run->logits, &run->features));
-    int64_t epochs = dlviz_trainer_num_epochs(run->trainer);
-    TRY(dlviz_film_add(run->film, epochs, run->features, run->logits));
-    TRY(dlviz_film_thin(run->film, epochs));
+    TRY(dlviz_film_add(run->film, run->shown_epoch, run->features, run->logits));
+    TRY(dlviz_film_thin(run->film, run->shown_epoch));
     TRY(dlviz_metrics_confusion(run->logits, test_labels(run), classes, &run->confusion));
     TRY(dlviz_metrics_accuracy(dlviz_film_outputs(run->film, 0), test_labels(run),
                                &run->untrained_accuracy));
@@ -110,6 +109,7 @@ dlviz_status make_film(struct run *run) {
     dlviz_status status = create_tsne(run, &tsne);
     if (status == DLVIZ_OK)
         status = dlviz_film_fit(run->film, tsne);
+    run->perplexity = dlviz_tsne_perplexity_used(tsne);
     dlviz_tsne_destroy(tsne);
     TRY(status);
     int64_t frames = dlviz_film_num_frames(run->film), last = frames - 1;

@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* That the library takes. */
+#define MOST_PERPLEXITY 1e6
+#define MOST_RATE 1e30
+
 #define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
 
 const char *const schedule_names[] = {"constant", "plateau", "onecycle", "cosine", NULL};
@@ -85,7 +89,7 @@ static void print_report_help(const struct command_line *line) {
 void parse_report_options(int argc, char **argv, const struct experiment *experiment,
                           struct options *set) {
     static char epochs_help[64], out_help[128];
-    int64_t size = 32;
+    const char *size = "32";
     start(set, argc, argv, "report");
     set->data = default_data();
     set->out = default_out(experiment);
@@ -101,7 +105,7 @@ void parse_report_options(int argc, char **argv, const struct experiment *experi
          "then ${XDG_CACHE_HOME:-~/.cache}/dlviz/mnist)",
          TEXT, &set->data, 0, 0, NULL, NULL},
         {"out", "DIR", out_help, TEXT, &set->out, 0, 0, NULL, NULL},
-        {"image-size", "N", "28 or 32 (default: 32)", WHOLE, &size, 28, 32, NULL, NULL},
+        {"image-size", "N", "28 or 32 (default: 32)", TEXT, &size, 0, 0, NULL, NULL},
         {"batch-size", "N", "images a training step (default: 64)", WHOLE, &set->batch_size, 2,
          65536, NULL, NULL},
         {"epochs", "N", epochs_help, WHOLE, &set->epochs, 1, 100000, NULL, NULL},
@@ -115,8 +119,8 @@ void parse_report_options(int argc, char **argv, const struct experiment *experi
          NULL, NULL},
         {"layer", "NAME", "where features are taken (default: relu5)", TEXT, &set->layer, 0, 0,
          NULL, NULL},
-        {"perplexity", "X", "of t-SNE (default: 30)", REAL, &set->perplexity, 1, INFINITY, NULL,
-         NULL},
+        {"perplexity", "X", "of t-SNE (default: 30)", REAL, &set->perplexity, 1, MOST_PERPLEXITY,
+         NULL, NULL},
         {"tsne-iterations", "N", "(default: 1000, of which 250 exaggerated)", WHOLE,
          &set->tsne_iterations, 0, 1000000, NULL, NULL},
         {"resume", NULL, "go on from the last checkpoint in --out; where there is\nnone yet, begin",
@@ -132,12 +136,9 @@ void parse_report_options(int argc, char **argv, const struct experiment *experi
                                       .help = print_report_help};
     helped = experiment;
     read_command_line(&line, argc, argv, 1, NULL, 0);
-    if (size != 28 && size != 32) {
-        char text[8];
-        snprintf(text, sizeof text, "%d", (int)size);
-        wrong_value(&line, "image-size", text, "28 or 32 is accepted");
-    }
-    set->height = set->width = size;
+    if (strcmp(size, "28") != 0 && strcmp(size, "32") != 0)
+        wrong_value(&line, "image-size", size, "28 or 32 is accepted");
+    set->height = set->width = strcmp(size, "28") == 0 ? 28 : 32;
 }
 
 /* -- train ---------------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ static void print_train_help(const struct command_line *line) {
     print(".\nOf mlp: ");
     print_layers("mlp");
     print(".\nPoints of a .csv or .npz file are called after their rows, counted from 1\n"
-          "without the header.\n"
+          "without the header, up to 100,000 of them; those of x_test have their numbers.\n"
           "A FILE.json describes a network as DIR/network.json does that of a run.\n"
           "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
@@ -182,6 +183,10 @@ static void take_size(const struct command_line *line, const char *text, struct 
 
 static void check_shares(const struct command_line *line, struct options *set) {
     const double usual = 0.2;
+    set->validation_given = !isnan(set->validation);
+    set->test_given = !isnan(set->test);
+    if (!set->validation_given)
+        set->validation = 0.1;
     if (isnan(set->test))
         set->test = usual < 0.9 - set->validation ? usual : (1 - set->validation) / 2;
     if (set->validation + set->test < 0.9999) /* which leaves something to train on */
@@ -194,12 +199,11 @@ static void check_shares(const struct command_line *line, struct options *set) {
 }
 
 void parse_train_options(int argc, char **argv, struct options *set) {
-    const char *size = NULL;
+    const char *size = NULL, *channels = NULL;
     start(set, argc, argv, "dlviz-train");
     set->network = NULL;
     set->epochs = 10;
-    set->validation = 0.1;
-    set->test = NAN;
+    set->validation = set->test = NAN;
     set->batch_size = 0;
     set->learning_rate = NAN;
     set->optimizer = ADAM;
@@ -219,7 +223,7 @@ void parse_train_options(int argc, char **argv, struct options *set) {
         {"optimizer", "NAME", "adam, adamw, nadam, radam, lion, sgd or rmsprop\n(default: adam)",
          CHOICE, &set->optimizer, 0, 0, optimizer_names, NULL},
         {"learning-rate", "X", "(default: 0.001; sgd 0.05, lion 0.0001)", REAL, &set->learning_rate,
-         0, INFINITY, NULL, NULL},
+         0, MOST_RATE, NULL, NULL},
         {"schedule", "NAME", "constant (the default), plateau, onecycle or cosine", CHOICE,
          &set->schedule, 0, 0, schedule_names, NULL},
         {"patience", "N",
@@ -233,8 +237,8 @@ void parse_train_options(int argc, char **argv, struct options *set) {
          "or HxW: images are cropped and scaled to it (default:\n"
          "their own where they have one, up to 64, else 64)",
          TEXT, &size, 0, 0, NULL, NULL},
-        {"channels", "N", "1 gray, 3 color (default: 1 if all images are gray)", WHOLE,
-         &set->channels, 1, 3, NULL, NULL},
+        {"channels", "N", "1 gray, 3 color (default: 1 if all images are gray)", TEXT, &channels, 0,
+         0, NULL, NULL},
         {"skip-unreadable", NULL, "go on without images that cannot be read", FLAG,
          &set->skip_unreadable, 0, 0, NULL, NULL},
         {"memory-limit", "SIZE",
@@ -246,8 +250,10 @@ void parse_train_options(int argc, char **argv, struct options *set) {
          &set->labels, 0, 0, NULL, NULL},
         {"ignore", "NAME", "a column of a .csv file that is left out; may be given\nseveral times",
          TEXTS, &set->ignored, 0, 0, NULL, NULL},
-        {"validation", "SHARE", "of the samples, to validate on (default: 0.1)", REAL,
-         &set->validation, 0, 0.9, NULL, NULL},
+        {"validation", "SHARE",
+         "of the samples, to validate on where they have no part\n"
+         "for it (default: 0.1)",
+         REAL, &set->validation, 0, 0.9, NULL, NULL},
         {"test", "SHARE",
          "of the samples, to test on where they have no part for\n"
          "it (default: 0.2)",
@@ -256,8 +262,8 @@ void parse_train_options(int argc, char **argv, struct options *set) {
          &set->test_folder, 0, 0, NULL, NULL},
         {"layer", "NAME", "where features are taken (default: the one before the\nlast)", TEXT,
          &set->layer, 0, 0, NULL, NULL},
-        {"perplexity", "X", "of t-SNE (default: 30)", REAL, &set->perplexity, 1, INFINITY, NULL,
-         NULL},
+        {"perplexity", "X", "of t-SNE (default: 30)", REAL, &set->perplexity, 1, MOST_PERPLEXITY,
+         NULL, NULL},
         {"tsne-iterations", "N", "(default: 1000, of which 250 exaggerated)", WHOLE,
          &set->tsne_iterations, 0, 1000000, NULL, NULL},
         {"seed", "N", "weights, split, order, dropout, t-SNE (default: 0)", WHOLE, &set->seed, 0,
@@ -268,8 +274,10 @@ void parse_train_options(int argc, char **argv, struct options *set) {
          FLAG, &set->resume, 0, 0, NULL, NULL},
         {"force", NULL, "replace what an earlier run left in --out", FLAG, &set->force, 0, 0, NULL,
          NULL},
-        {"keep-checkpoint", NULL, "leave it there, to go on with more epochs", FLAG,
-         &set->keep_checkpoint, 0, 0, NULL, NULL},
+        {"keep-checkpoint", NULL,
+         "leave it there, to go on with more epochs (not for\n"
+         "onecycle and cosine, whose rates end with the last)",
+         FLAG, &set->keep_checkpoint, 0, 0, NULL, NULL},
         {"quiet", NULL, "errors only", FLAG, &set->quiet, 0, 0, NULL, NULL}};
     const struct command_line line = {.program = set->program,
                                       .options = options,
@@ -282,8 +290,11 @@ void parse_train_options(int argc, char **argv, struct options *set) {
     if (size)
         take_size(&line, size, set);
     check_shares(&line, set);
-    if (set->channels == 2)
-        wrong_value(&line, "channels", "2", "1 or 3 is accepted");
+    if (channels && strcmp(channels, "1") != 0 && strcmp(channels, "3") != 0)
+        wrong_value(&line, "channels", channels, "1 or 3 is accepted");
+    set->channels = !channels ? 0 : *channels == '1' ? 1 : 3;
     if (isnan(set->learning_rate))
         set->learning_rate = set->optimizer == SGD ? 0.05 : set->optimizer == LION ? 1e-4 : 1e-3;
+    if (set->learning_rate == 0 && set->schedule == SCHEDULE_ONE_CYCLE)
+        wrong_value(&line, "learning-rate", "0", "with onecycle a number above 0 is accepted");
 }

@@ -36,6 +36,7 @@ struct options {
         memory_limit; /* 0 for none, or the default */
     double perplexity, learning_rate, validation, test;
     int schedule, optimizer;
+    bool validation_given, test_given;
     bool resume, force, keep_checkpoint, quiet, skip_unreadable;
 };
 

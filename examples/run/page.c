@@ -122,7 +122,7 @@ static dlviz_status add_facts(const struct run *run, dlviz_report_run *page) {
                  (long long)dlviz_dataset_num_samples(run->data.validation)));
     TRY(add_fact(page, "parameters", "%lld",
                  (long long)dlviz_network_num_parameters(run->network)));
-    TRY(add_fact(page, "perplexity", "%g", options->perplexity));
+    TRY(add_fact(page, "perplexity", "%g", run->perplexity));
     return add_fact(page, "seed", "%lld", (long long)options->seed);
 }
 

@@ -354,6 +354,10 @@ static dlviz_status take_network_dims(struct options *options) {
             DLVIZ_ERROR_INVALID_ARGUMENT,
             "--image-size: the network of '%s' takes images %lld pixels wide and %lld high",
             options->network, (long long)dims[2], (long long)dims[1]);
+    if (options->channels > 0 && options->channels != dims[0])
+        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                          "--channels %lld: the network of '%s' takes images with %lld",
+                          (long long)options->channels, options->network, (long long)dims[0]);
     options->channels = dims[0];
     options->height = dims[1];
     options->width = dims[2];
@@ -375,8 +379,19 @@ static void choose_batch_size(struct run *run) {
             (long long)size, USUAL);
 }
 
+/* Their rates are those of so many epochs, and of no other number. */
+static void say_no_more_epochs(struct run *run) {
+    int schedule = run->options.schedule;
+    if (run->options.keep_checkpoint &&
+        (schedule == SCHEDULE_ONE_CYCLE || schedule == SCHEDULE_COSINE))
+        say(&run->terminal,
+            "--keep-checkpoint: with %s, more epochs cannot follow the last of %lld",
+            schedule_names[schedule], (long long)run->options.epochs);
+}
+
 static dlviz_status load_any(struct run *run) {
     struct options *options = &run->options;
+    say_no_more_epochs(run);
     if (options->network && is_network_file(options->network))
         TRY(take_network_dims(options));
     TRY(load_train_data(&run->data, options, &run->terminal));

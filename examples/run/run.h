@@ -55,7 +55,9 @@ struct run {
     dlviz_optimizer *optimizer;
     dlviz_trainer *trainer;
     dlviz_film *film;
+    int64_t shown_epoch; /* how many epochs the network has had that is looked at */
 
+    double perplexity; /* that t-SNE has used: lower than asked where there are few points */
     double test_loss, test_accuracy, untrained_accuracy;
     dlviz_tensor *logits, *features, *confusion;
     dlviz_pca *pca;

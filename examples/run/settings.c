@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 #define SETTINGS "settings.json"
-#define KEPT "checkpoint kept" /* no setting that two runs must share */
+#define TRAINED_ON "samples to train on" /* no other program's file has this */
+#define KEPT "checkpoint kept"           /* no setting that two runs must share */
 
 enum { MOST_BYTES = 1 << 16 };
 
@@ -35,15 +36,24 @@ static void put_samples(struct json_builder *json, const char *key, const dlviz_
     put_text(json, key, text);
 }
 
+/* Of what labels and names do not tell apart: the columns of a table, another file with the same
+ * labels. */
+static void put_mark(struct json_builder *json, const char *key, uint64_t mark) {
+    char text[32];
+    snprintf(text, sizeof text, "mark %016" PRIx64, mark);
+    put_text(json, key, text);
+}
+
 static struct json_builder list_settings(const struct run *run) {
     const struct options *options = &run->options;
     struct json_builder json = begin_json();
     put_text(&json, "layer", run->layer);
     put_number(&json, "learning rate", options->learning_rate);
     put_text(&json, "augmentation", options->augment ? options->augment : "none");
-    put_samples(&json, "samples to train on", run->data.train);
+    put_samples(&json, TRAINED_ON, run->data.train);
     put_samples(&json, "samples to validate on", run->data.validation);
     put_samples(&json, "samples to test on", run->data.test);
+    put_mark(&json, "numbers of the samples", run->data.mark);
     put_bool(&json, KEPT, options->keep_checkpoint);
     return json;
 }
@@ -80,6 +90,15 @@ static dlviz_status read_settings(const char *path, json_t **settings) {
     size_t size;
     TRY(read_file(path, text, &size));
     return parse_json(path, text, size, settings);
+}
+
+bool has_settings(const char *folder) {
+    json_t *settings = NULL;
+    if (read_settings(result_path(folder, SETTINGS), &settings) != DLVIZ_OK)
+        return false;
+    bool own = json_is_string(json_object_get(settings, TRAINED_ON));
+    json_decref(settings);
+    return own;
 }
 
 /* As they are written: numbers have more digits here than in the file. */

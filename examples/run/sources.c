@@ -132,6 +132,8 @@ const char *misplaced_option(const struct options *options, enum source source) 
         return "--image-size is for images, and the data are rows of numbers";
     if (options->channels > 0 && !folder)
         return "--channels is for folders of images";
+    if (options->test_folder && !folder)
+        return "--test-folder is for folders of images";
     if (options->skip_unreadable && !folder)
         return "--skip-unreadable is for folders of images";
     if (options->memory_limit > 0 && !folder)
@@ -145,9 +147,6 @@ dlviz_status read_sources(struct data *data, const struct options *options,
     enum layout layout;
     TRY(find_layout(path, &layout));
     TRY(name_after(data, path, layout != NO_FOLDER));
-    if (options->test_folder && layout != IMAGES)
-        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
-                          "--test-folder goes with a folder of images, and '%s' is none", path);
     switch (layout) {
     case MNIST:
         return read_mnist(data, path);

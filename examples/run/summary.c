@@ -159,7 +159,7 @@ static void put_quality(struct json_builder *json, const char *key, const struct
 
 static void put_embedding(struct json_builder *json, const struct run *run) {
     put_open(json, "tsne", '{');
-    put_number(json, "perplexity", run->options.perplexity);
+    put_number(json, "perplexity", run->perplexity);
     put_integer(json, "iterations", run->options.tsne_iterations);
     put_number(json, "kl_divergence", run->learned.kl_divergence);
     put_open(json, "epochs", '[');

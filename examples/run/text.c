@@ -66,11 +66,16 @@ static size_t length_of_name(const char *name) {
     return length;
 }
 
-/* Whether something stands in quotes, as the paths do that people give. */
+/* Whether something stands in quotes, as the paths do that people give. What opens them has no
+ * letter before it, and what closes them none behind: others are apostrophes ("the network's"). */
 static bool is_quoted(const char *text, const char *at) {
     bool quoted = false;
-    for (; text < at; text++)
-        quoted ^= *text == '\'';
+    for (const char *next = text; next < at; next++) {
+        bool before = next > text && isalnum((unsigned char)next[-1]);
+        bool behind = isalnum((unsigned char)next[1]);
+        if (*next == '\'' && (quoted ? !behind : !before))
+            quoted = !quoted;
+    }
     return quoted;
 }
 

@@ -81,9 +81,9 @@ static dlviz_status save_progress(struct run *run) {
         return DLVIZ_OK;
     if (run->replaces)
         (void)remove_checkpoint(out);
-    TRY(dlviz_film_save(run->film, result_path(out, FILM)));
-    if (!run->has_checkpoint)
+    if (!run->has_checkpoint) /* first: they tell that the film is a run's */
         TRY(write_settings(run));
+    TRY(dlviz_film_save(run->film, result_path(out, FILM)));
     TRY(dlviz_trainer_save_checkpoint(run->trainer, result_path(out, CHECKPOINT)));
     run->has_checkpoint = true;
     if (run->replaces || run->outdated)
@@ -225,12 +225,13 @@ static const char *choose_checkpoint(struct run *run, char path[PATH_SIZE]) {
 static dlviz_status resume(struct run *run) {
     char path[PATH_SIZE];
     run->advice = "--force instead of --resume begins anew";
-    TRY(dlviz_trainer_load_checkpoint(run->trainer, choose_checkpoint(run, path)));
+    const char *chosen = choose_checkpoint(run, path);
+    TRY(dlviz_trainer_load_checkpoint(run->trainer, chosen));
     TRY(compare_settings(run));
     if (dlviz_trainer_num_epochs(run->trainer) > run->options.epochs)
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                           "--epochs %lld: '%s' has %lld already; so many or more are accepted",
-                          (long long)run->options.epochs, result_path(run->options.out, CHECKPOINT),
+                          (long long)run->options.epochs, chosen,
                           (long long)dlviz_trainer_num_epochs(run->trainer));
     TRY(dlviz_film_open(&run->film, result_path(run->options.out, FILM)));
     run->advice = NULL;
@@ -241,12 +242,36 @@ static dlviz_status resume(struct run *run) {
     return run->writes ? write_history(run) : DLVIZ_OK;
 }
 
-/* Early stopping has put the best states back; where the epochs ran out first, this does. */
+/* Leaves out the frames of later epochs. */
+static dlviz_status cut_film(struct run *run, int64_t epoch) {
+    int64_t frames = dlviz_film_num_frames(run->film), kept = frames;
+    dlviz_film *cut;
+    while (kept > 0 && dlviz_film_epoch(run->film, kept - 1) > epoch)
+        kept--;
+    if (kept == frames)
+        return DLVIZ_OK;
+    TRY(dlviz_film_create(&cut));
+    dlviz_status status = DLVIZ_OK;
+    for (int64_t i = 0; status == DLVIZ_OK && i < kept; i++)
+        status =
+            dlviz_film_add(cut, dlviz_film_epoch(run->film, i), dlviz_film_components(run->film, i),
+                           dlviz_film_outputs(run->film, i));
+    dlviz_film_destroy(status == DLVIZ_OK ? run->film : cut);
+    if (status == DLVIZ_OK)
+        run->film = cut;
+    return status;
+}
+
+/* Early stopping has put the best states back; where the epochs ran out first, this does. The film
+ * ends with them: what came later is no way to this network. */
 static dlviz_status go_back_to_best(struct run *run) {
     int64_t best = dlviz_trainer_best_epoch(run->trainer);
+    run->shown_epoch = dlviz_trainer_num_epochs(run->trainer);
     if (run->options.patience == 0 || best < 0)
         return DLVIZ_OK;
+    run->shown_epoch = best + 1;
     TRY(dlviz_trainer_restore_best(run->trainer));
+    TRY(cut_film(run, run->shown_epoch));
     say(&run->terminal, "the network is that of epoch %lld, whose %s was the best",
         (long long)best + 1, run->data.validation ? "validation loss" : "loss");
     return DLVIZ_OK;
@@ -275,6 +300,8 @@ dlviz_status train(struct run *run) {
     else
         TRY(dlviz_film_create(&run->film));
     say_summary(&run->terminal, run->network);
+    /* One that goes on from the checkpoint before the last may come to an earlier end. */
+    TRY(cut_film(run, run->options.epochs));
     /* Of the untrained network; or what an interruption right after an epoch has left out. */
     if (dlviz_trainer_batches_done(run->trainer) == 0)
         TRY(keep_frame(run));

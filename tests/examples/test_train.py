@@ -79,11 +79,128 @@ class Sources(Training):
         table, pictures = path("rows.csv"), programs.data
         for data, option, value in ((table, "image-size", 32), (table, "channels", 3), (table, "memory-limit", "1G"),
                                     (table, "skip-unreadable", None), (pictures, "labels", "y"),
-                                    (pictures, "channels", 1), (pictures, "ignore", "x")):
+                                    (pictures, "channels", 1), (pictures, "ignore", "x"),
+                                    (table, "test-folder", path()), (pictures, "test-folder", path())):
             with self.subTest(option=option, data=data):
                 process = self.train("never", f"--{option}", *([value] if value else []), data=data, status=2)
                 self.expect_line(2, process, f"--{option} is for")
                 self.assertFalse(os.path.exists(path("never")))
+
+    def archive(self, name, **arrays):
+        """Each a list of rows of floats, or of whole numbers."""
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for array, rows in arrays.items():
+                if isinstance(rows[0], list):
+                    numbers, kind, shape = [value for row in rows for value in row], "<f4", (len(rows), len(rows[0]))
+                else:
+                    numbers, kind, shape = rows, "<i8", (len(rows),)
+                archive.writestr(array + ".npy", npy_bytes(numbers, kind, shape))
+        files.write(path(name), content.getvalue())
+        return path(name)
+
+    def points(self, n, width=4, seed=1):
+        noise = random.Random(seed)
+        return [[noise.gauss(i % 3, 1) for _ in range(width)] for i in range(n)], [i % 3 for i in range(n)]
+
+    def test_what_is_wrong_with_an_archive(self):
+        """Places are those of the arrays, and parts have their names."""
+        x, y = self.points(300)
+        more, labels = self.points(60)
+        odd, infinite = [list(row) for row in x], [list(row) for row in more]
+        odd[250][2], infinite[50][0] = float("nan"), float("inf")
+        narrow = [row[:3] for row in more]
+        for arrays, words in (({"x": odd, "y": y}, ("x[250] has a NaN",)),
+                              ({"x_train": odd, "y_train": y}, ("x_train[250] has a NaN",)),
+                              ({"x_train": x, "y_train": y, "x_test": infinite, "y_test": labels},
+                               ("x_test[50] has an infinite number",)),
+                              ({"x_train": x, "y_train": y, "x_test": narrow, "y_test": labels},
+                               ("rows of 4 numbers to train on and rows of 3 numbers to test on",)),
+                              ({"x_train": x, "y_train": y, "x_val": narrow, "y_val": labels}, ("rows of 3 numbers to validate",)),
+                              ({"x_train": x, "y_train": y, "x_test": more, "y_test": labels[:-1] + [-1]},
+                               ("sample 59 of those to test on has the label -1",)),
+                              ({"x": x, "y": y[:-1] + [-1]}, ("sample 299 has the label -1",)),
+                              ({"x": x, "y": [1] * 300}, ("one class alone",)), ({"x": x, "y": [0] * 300}, ("one class alone",))):
+            with self.subTest(words=words):
+                self.expect_line(1, self.train("never", data=self.archive("wrong.npz", **arrays), status=1), *words)
+                self.assertFalse(os.path.exists(path("never")))
+        # Nothing can be split off where there is a part to test on.
+        process = self.train("never", data=self.archive("one.npz", x_train=x, y_train=y, x_test=more[:1], y_test=labels[:1]),
+                             status=1)
+        self.expect_line(1, process, "one sample alone to test on")
+        self.assertNotIn("--test", process.stderr)
+
+    def test_what_is_left_aside_is_said(self):
+        x, y = self.points(90)
+        arguments = ["--epochs", 1, "--tsne-iterations", 30]
+        process = self.train("half", *arguments, data=self.archive("half.npz", x_train=x, y_train=y, x_test=x[:40]))
+        self.assertIn("'x_test' is left aside: there is no 'y_test' with it\n", process.stdout)
+        data = self.archive("parts.npz", x_train=x, y_train=y, x_test=x[:40], y_test=y[:40], x_val=x[40:], y_val=y[40:])
+        process = self.train("parts", *arguments, "--validation", 0, "--test", 0.5, data=data)
+        self.assertIn("--validation is left aside: ", process.stdout)
+        self.assertIn("--test is left aside: ", process.stdout)
+        process = self.train("quiet", *arguments, data=data)
+        self.assertNotIn("left aside", process.stdout)
+        dataset = self.summary("quiet")["dataset"]
+        self.assertEqual([dataset[key] for key in ("train", "validation", "test")], [90, 50, 40])
+
+    def test_schedules_that_end(self):
+        """Where a checkpoint is kept for epochs that cannot be, this is said when it is asked for."""
+        x, y = self.points(60)
+        data = self.archive("few.npz", x=x, y=y)
+        for schedule, ends in (("onecycle", True), ("cosine", True), ("plateau", False), ("constant", False)):
+            with self.subTest(schedule=schedule):
+                arguments = ["--keep-checkpoint", "--tsne-iterations", 10, "--schedule", schedule]
+                process = self.train(schedule, "--epochs", 2, *arguments, data=data)
+                self.assertEqual("more epochs cannot follow the last of 2" in process.stdout, ends)
+                process = self.train(schedule, "--epochs", 3, *arguments, "--resume", data=data, status=1 if ends else 0)
+                self.assertEqual("schedule" in process.stderr, ends)
+
+    def test_shares_are_of_all_samples(self):
+        x, y = self.points(1000, width=2)
+        data = self.archive("thousand.npz", x=x, y=y)
+        for validation, test, parts in ((0.9, None, (50, 900, 50)), (0.85, 0.1, (50, 850, 100)), (0.5, 0.45, (50, 500, 450))):
+            with self.subTest(validation=validation):
+                self.train("shares", "--epochs", 1, "--validation", validation, *(["--test", test] if test else []), "--force",
+                           "--tsne-iterations", 0, "--quiet", data=data)
+                dataset = self.summary("shares")["dataset"]
+                self.assertEqual([dataset[key] for key in ("train", "validation", "test")], list(parts))
+
+        x, y = self.points(60)
+        process = self.train("never", "--validation", 0.9, "--test", 0.09, data=self.archive("sixty.npz", x=x, y=y), status=1)
+        self.expect_line(1, process, "one sample alone to train on", "--validation")
+        self.assertFalse(os.path.exists(path("never")))
+
+    def test_other_numbers_with_the_same_labels_do_not_go_on(self):
+        x, y = self.points(90)
+        rows = "".join(f"{a},{b},{i % 3}\n" for i, (a, b, *_) in enumerate(x))
+        files.write(path("table.csv"), f"a,b,label\n{rows}".encode())
+        arguments = ["--keep-checkpoint", *SHORT]
+        self.train("table", "--epochs", 1, "--ignore", "a", *arguments, data=path("table.csv"))
+        process = self.train("table", "--epochs", 2, "--ignore", "b", "--resume", *arguments, data=path("table.csv"), status=1)
+        self.expect_line(1, process, "numbers of the samples", "--force instead of --resume")
+        self.train("table", "--epochs", 2, "--ignore", "a", "--resume", *arguments, data=path("table.csv"))
+        self.train("array", "--epochs", 1, *arguments, data=self.archive("x.npz", x=x, y=y))
+        x[89][3] += 1
+        process = self.train("array", "--epochs", 2, "--resume", *arguments, data=self.archive("x.npz", x=x, y=y), status=1)
+        self.expect_line(1, process, "numbers of the samples", "--force instead of --resume")
+
+    def test_columns_that_are_wrong(self):
+        """Two of one name, one that lacks a label, one to leave out that there is not: each is said, without advice that is
+        about another."""
+        rows = [f"{i},{i % 3},{i % 2},{i % 2}" for i in range(40)]
+        files.write(path("two.csv"), "\n".join(["a,b,label,label", *rows]).encode())
+        self.expect_line(1, self.train("never", data=path("two.csv"), status=1), "'label' is the name of 2 columns", '"#3"')
+        rows[7] = "7,1,,1"
+        files.write(path("lacks.csv"), "\n".join(["a,b,label,c", *rows]).encode())
+        process = self.train("never", data=path("lacks.csv"), status=1)
+        self.expect_line(1, process, "line 9, column 'label'")
+        self.assertNotIn("--ignore", process.stderr)
+        rows[7] = "7,,1,1"
+        files.write(path("lacks.csv"), "\n".join(["a,b,label,c", *rows]).encode())
+        self.expect_line(1, self.train("never", data=path("lacks.csv"), status=1), "line 9, column 'b'", "--ignore NAME")
+        process = self.train("never", "--ignore", "nix", data=path("lacks.csv"), status=1)
+        self.expect_line(1, process, "there is no column 'nix'", "--ignore NAME")
 
     def test_a_table(self):
         noise = random.Random(4)
@@ -217,6 +334,8 @@ class Train(Training):
         self.expect_line(1, process, "'fc3'", "5 numbers", "3 classes")
         files.write(path("torn.json"), b'{"input": [3,')
         self.expect_line(1, self.train("never", "--network", path("torn.json"), status=1), "torn.json", "JSON")
+        process = self.train("never", "--network", path("own.json"), "--channels", 1, status=1)
+        self.expect_line(1, process, "--channels 1: ", "own.json", "3")
         self.expect_line(2, self.train("never", "--network", "vgg", status=2), "vgg", "resnet8, mlp")
         self.expect_line(1, self.train("never", "--network", "vgg.json", status=1), "vgg.json")
         self.assertFalse(os.path.exists(path("never")))
@@ -236,7 +355,7 @@ class Train(Training):
         self.assertTrue(len(rows) == best + 2 or len(rows) == 40, (len(rows), best))
         self.assertEqual(self.summary("patient")["title"], f"mlp, {len(rows)} epochs")
         frames = [frame["epoch"] for frame in self.page("patient")["runs"][0]["frames"]]
-        self.assertEqual((frames[0], frames[-1]), (0, len(rows)))
+        self.assertEqual((frames[0], frames[-1]), (0, best))
 
     @unittest.skipUnless(programs.with_figures, "no figures in this build")
     def test_a_rate_that_falls_is_drawn_in_steps(self):
@@ -317,6 +436,8 @@ class Train(Training):
         for option, value, words in (("image-size", "3", "4 to 4096"), ("image-size", "32x", "48x64"),
                                      ("channels", "2", "1 or 3"), ("schedule", "linear", "plateau, onecycle or cosine"),
                                      ("optimizer", "adamax", "rmsprop"), ("validation", "1.5", "0 to 0.9"),
+                                     ("channels", "5", "1 or 3"),
+                                     ("perplexity", "2e6", "1 to 1000000"), ("learning-rate", "1e39", "0 to 1e+30"),
                                      ("memory-limit", "much", "500M"), ("epochs", "0", "1 to"), ("network", "resnet18", "report, resnet8, mlp"),
                                      ("learning-rate", "0,001", "0.001"),
                                      ("test-folder", self.pictures, "trained on"),
@@ -326,10 +447,13 @@ class Train(Training):
                 process = run("dlviz-train", self.pictures, "--out", path("never"), f"--{option}", value)
                 self.expect_line(2, process, f"--{option} {value}: ", words)
         for augment, words in (("flop", ("flop", "vertical-flip")), ("shift=1.5", ("shift=1.5", "whole number")),
+                               ("shift=1e30", ("shift=1e30", "up to 1000000")),
                                ("flip=2", ("probability",)), ("", ("there is no ''",))):
             with self.subTest(augment=augment):
                 process = run("dlviz-train", self.pictures, "--out", path("never"), "--augment", augment)
                 self.expect_line(2, process, *words)
+        process = run("dlviz-train", self.pictures, "--out", path("never"), "--learning-rate", 0, "--schedule", "onecycle")
+        self.expect_line(2, process, "--learning-rate 0: ", "above 0")
         process = run("dlviz-train", self.pictures, "--out", path("never"), "--test", 0.9, "--validation", 0.2)
         self.expect_line(2, process, "--validation 0.2", "--test 0.9", "less than 1")
         self.expect_line(2, run("dlviz-train", self.pictures, "--out", path("never"), "--test", 0.9), "--test 0.9")
@@ -350,6 +474,8 @@ class Train(Training):
         self.assertNotIn("dlviz_", process.stderr)
         process = self.train("never", data=path("dlviz_no_such: 1"), status=1)  # a name of the user's stays
         self.expect_line(1, process, "dlviz_no_such: 1")
+        process = self.train("never", data=path("the dog's; dlviz_no_such"), status=1)  # also behind an apostrophe
+        self.expect_line(1, process, "/the dog's; dlviz_no_such'")
 
     def test_results_are_no_data(self):
         os.symlink(self.pictures, path("other-name"))
@@ -491,7 +617,7 @@ class Folders(Training):
     def test_a_run_that_never_came_to_a_checkpoint(self):
         """What it has left is no result; with --resume or without it, the same command begins anew."""
         self.expect(0, self.run_in("whole", "--keep-checkpoint"))
-        for left in ([], ["film.safetensors"], ["film.safetensors", "settings.json"]):
+        for left in ([], ["settings.json"], ["film.safetensors", "settings.json"]):
             for more in ([], ["--resume"]):
                 with self.subTest(left=left, more=more):
                     shutil.rmtree(path("begun"), ignore_errors=True)
@@ -511,6 +637,55 @@ class Folders(Training):
         for more in ([], ["--resume"]):
             self.expect_line(1, self.run_in("own", *more), "results of an earlier run: pca.npy;", "--force replaces them")
         self.assertEqual(files.read(path("own", "pca.npy")), b"somebody's")
+
+    def test_files_that_are_the_users_own(self):
+        """They have the names of what a run leaves before its first checkpoint; so has a film that a program has saved."""
+        self.expect(0, self.run_in("whole", "--keep-checkpoint"))
+        film = files.read(path("whole", "film.safetensors"))
+        for own in ({"settings.json": b'{"my": 1}'}, {"settings.json": b"[1]"}, {"settings.json": b"no JSON"},
+                    {"settings.json": b'{"my": 1}', "film.safetensors": film}, {"film.safetensors": film}):
+            for more in ([], ["--resume"]):
+                with self.subTest(own=own.keys(), more=more):
+                    shutil.rmtree(path("project"), ignore_errors=True)
+                    os.mkdir(path("project"))
+                    for name, content in own.items():
+                        files.write(path("project", name), content)
+                    self.expect_line(1, self.run_in("project", *more), *own, "--force replaces")
+                    self.assertEqual({name: files.read(path("project", name)) for name in os.listdir(path("project"))}, own)
+
+    def test_a_checkpoint_before_the_last_and_an_earlier_end(self):
+        """The film has come to epoch 5 then; one of 4 is the one that a run of 4 makes, to rounding."""
+        self.expect(0, self.run_in("four", "--epochs", "4"))
+        self.expect(0, self.run_in("five", "--epochs", "5", "--keep-checkpoint"))
+        files.write(path("five", "checkpoint.safetensors"), b"half of one")
+        process = self.run_in("five", "--epochs", "3", "--resume")
+        self.expect(1, process)
+        self.assertIn("checkpoint.safetensors.previous' has 4 already", process.stderr)
+        self.expect(0, self.run_in("five", "--epochs", "4", "--resume"))
+        self.expect_same(path("four"), path("five"), ["model.safetensors", "features.npy"])
+        frames = [[frame["epoch"] for frame in self.page(out)["runs"][0]["frames"]] for out in ("four", "five")]
+        self.assertEqual(frames, [[0, 1, 2, 3, 4]] * 2)
+
+    def test_the_film_ends_with_the_epoch_that_is_shown(self):
+        """With --patience that is the best one, whose network is kept, and not the last."""
+        arguments = ["--epochs", "40", "--patience", "2", "--learning-rate", "0.05", "--keep-checkpoint"]
+        self.expect(0, self.run_in("patient", *arguments))
+        summary, rows = self.summary("patient"), history(path("patient"))
+        best = summary["training"]["best_epoch"]
+        self.assertLess(best, len(rows))
+        self.assertEqual(summary["training"]["epochs"], len(rows))
+        frames = self.page("patient")["runs"][0]["frames"]
+        self.assertEqual([frame["epoch"] for frame in frames], summary["tsne"]["epochs"])
+        self.assertEqual((frames[0]["epoch"], frames[-1]["epoch"]), (0, best))
+        self.expect(0, self.run_in("as-long", *arguments[2:], "--epochs", str(best)))
+        self.expect_same(path("as-long"), path("patient"), ["model.safetensors", "logits.npy"])
+
+    def test_the_perplexity_that_was_used(self):
+        self.expect(0, self.run_in("few"))  # of 32 points, a third of the 31 others
+        self.assertAlmostEqual(self.summary("few")["tsne"]["perplexity"], 31 / 3, places=5)
+        self.assertIn(["perplexity", "10.3333"], [list(fact) for fact in self.page("few")["runs"][0]["facts"]])
+        if programs.with_figures:
+            self.assertIn("perplexity 10.3333 ", files.read(path("few", "tsne.svg")).decode())
 
     def test_one_run_at_a_time_in_a_folder(self):
         process = self.start_in("busy", "--epochs", "100000", "--quiet")

@@ -47,7 +47,7 @@ class Usage(Case):
         for option, value in (("epochs", "0"), ("epochs", "1x"), ("epochs", ""), ("epochs", "99999999999999999999"),
                               ("image-size", "30"), ("batch-size", "1"), ("threads", "0"), ("seed", "-1"),
                               ("train-limit", "99"), ("test-limit", "many"), ("perplexity", "0.5"),
-                              ("perplexity", "nan"), ("tsne-iterations", "-1")):
+                              ("perplexity", "nan"), ("perplexity", "2e6"), ("tsne-iterations", "-1")):
             with self.subTest(option=option, value=value):
                 process = run(REPORT, "--data", programs.data, "--out", path("never"), "--" + option, value)
                 self.expect_line(2, process, f"--{option} {value}: ", " accepted")
