@@ -8,13 +8,15 @@
 /* Beyond it not all whole numbers are float64's. */
 #define MOST_EXACT 0x1p53
 
-/* Where a column's number is kept; NULL where its column has none. */
+static bool keeps_numbers(const dlz_csv_table *table, const dlz_csv_column *column) {
+    return column->role == DLZ_CSV_SAMPLES || (column->role == DLZ_CSV_TARGETS && table->targets);
+}
+
+/* Where the number is of a column that keeps them. */
 static double *place_of(const dlz_csv_table *table, const dlz_csv_column *column, int64_t row) {
-    if (column->role == DLZ_CSV_SAMPLES)
-        return &table->samples[row * table->num_samples + column->place];
-    if (column->role == DLZ_CSV_TARGETS && table->targets)
-        return &table->targets[row * table->num_targets + column->place];
-    return NULL;
+    return column->role == DLZ_CSV_SAMPLES
+               ? &table->samples[row * table->num_samples + column->place]
+               : &table->targets[row * table->num_targets + column->place];
 }
 
 /* Digits and a sign, of what int64 holds. */
@@ -37,9 +39,9 @@ static bool read_whole(const dlz_csv_field *field, int64_t *whole) {
 /* Of a column's numbers, as float64; 0 where one is no whole number. */
 static double largest_whole(const dlz_csv_table *table, const dlz_csv_column *column) {
     double largest = 0;
-    for (int64_t row = 0; row < table->num_rows; row++) {
+    for (int64_t row = 0; keeps_numbers(table, column) && row < table->num_rows; row++) {
         const double *number = place_of(table, column, row);
-        if (!number || *number != rint(*number))
+        if (*number != rint(*number))
             return 0;
         largest = fmax(largest, fabs(*number));
     }
