@@ -88,8 +88,9 @@ static dlviz_status check_all_paths(const struct settings *set) {
         {"--figure", set->figure, true},
         {"--html", set->html, true},
         {"--save", set->save, true},
-        {"the PCA beside --save", set->save && set->reduce ? pca_path(set->save) : NULL, true}};
-    return check_paths(paths, (int)(sizeof paths / sizeof *paths));
+        {"the PCA beside --save", set->save ? pca_path(set->save) : NULL, true}};
+    TRY(check_paths(paths, (int)(sizeof paths / sizeof *paths)));
+    return set->save ? check_pca_path(pca_path(set->save)) : DLVIZ_OK;
 }
 
 static dlviz_status set_start(struct work *work) {

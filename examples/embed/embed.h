@@ -88,9 +88,12 @@ void free_labels(struct labels *labels);
 
 /* Beside a t-SNE that was saved, the PCA of --pca: new points go through it first. */
 const char *pca_path(const char *path);
+/* Nobody has named that file: fails where there is one that save_model has not written. */
+dlviz_status check_pca_path(const char *path);
 /* Writes the t-SNE and, where there is one, the PCA; one that an earlier run left goes. */
 dlviz_status save_model(const dlviz_tsne *tsne, const dlviz_pca *pca, const char *path);
-/* *pca: the one beside a t-SNE, NULL where there is none. Fails where it is of another map. */
+/* *pca: the one beside a t-SNE, NULL where none belongs to it. Fails where it is missing or of another
+ * map. */
 dlviz_status open_pca(dlviz_pca **pca, const char *model);
 
 /* ---- Quality -----------------------------------------------------------------------------------

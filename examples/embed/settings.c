@@ -156,7 +156,10 @@ void parse_settings(int argc, char **argv, struct settings *set) {
         {"late-exaggeration", "X", "of all others (default: 1)", REAL, &set->late, 0, infinite,
          NULL, "tsne"},
         {"degrees-of-freedom", "X", "(default: 1)", REAL, &set->freedom, 0, infinite, NULL, "tsne"},
-        {"save", "T.safetensors", "what transform needs", TEXT, &set->save, 0, 0, NULL, "tsne"}};
+        {"save", "T.safetensors",
+         "what transform needs; with --pca in two files, the other\n"
+         "is T.pca.safetensors beside it",
+         TEXT, &set->save, 0, 0, NULL, "tsne"}};
     struct command_line line = {.program = set->program,
                                 .options = options,
                                 .num_options = COUNT(options),

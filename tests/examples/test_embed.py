@@ -496,6 +496,13 @@ class Sources(Clusters):
                     distances = sorted((sum((placed[2 * i + k] - old[2 * j + k]) ** 2 for k in range(2)), j)
                                        for j in range(self.N))
                     self.assertEqual(self.labels[distances[0][1]], self.labels[i])
+        # Without the PCA, new points would be taken for what it makes of them where they have as many columns.
+        whole = path("whole.safetensors")
+        self.embed(0, "tsne", "--iterations", 20, "--pca", self.D, "--save", whole, "--quiet")
+        os.remove(path("whole.pca.safetensors"))
+        process = run("dlviz-embed", "transform", whole, path("new.npy"), path("never.npy"))
+        self.expect_line(1, process, "whole.pca.safetensors' is missing", "whole.safetensors'")
+        self.assertFalse(os.path.exists(path("never.npy")))
         # As a run leaves it that was ended between the two files.
         files.write(pca, of_another)
         process = run("dlviz-embed", "transform", model, path("new.npy"), path("never.npy"))
@@ -578,6 +585,18 @@ class Early(Clusters):
         files.write_npy(path("column.npy"), self.labels, "<i8")
         self.expect(0, run("dlviz-embed", "pca", path("column.npy"), path("out.npy"), "--components", 1, "--labels",
                            path("column.npy")))
+
+    def test_a_file_that_nobody_has_named_is_kept(self):
+        """Beside --save the PCA has its place, and there may be something else."""
+        other = path("map.pca.safetensors")
+        files.write_safetensors(path("foreign"), {"x": ([1], [1.0])}, {"of": "another program"})
+        for content in (b"notes", files.read(path("foreign"))):
+            for reduce in ([], ["--pca", 3]):
+                files.write(other, content)
+                self.refuse(1, (f"'{other}'", "--save", "move it away"), self.input, path("out.npy"), "--save",
+                            path("map.safetensors"), *reduce, tsne=True)
+                self.assertEqual(files.read(other), content)
+        self.assertFalse(os.path.exists(path("map.safetensors")))
 
     def test_settings_that_do_not_go_together(self):
         self.refuse(2, ("--method grid", "1 or 2 dimensions"), self.input, path("out.npy"), "--method", "grid",
