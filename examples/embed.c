@@ -116,7 +116,7 @@ static dlviz_status check_page(const struct settings *set, int64_t n) {
     dlviz_tensor *images = NULL;
     dlviz_report *page;
     if (set->names)
-        TRY(read_lines(set->names, &names, &count));
+        TRY(read_lines(set->names, n, &names, &count));
     dlviz_status status =
         count == n ? DLVIZ_OK
                    : dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld names; '%s' has %lld points",

@@ -56,8 +56,9 @@ bool labels_are_inside(const struct settings *set);
 dlviz_status read_matrix(const struct settings *set, const char *path, bool differences,
                          dlviz_tensor **matrix);
 
-/* The lines of a text file, without those that end it and are empty; to be freed by free_lines. */
-dlviz_status read_lines(const char *path, char ***lines, int64_t *count);
+/* The lines of a text file, to be freed by free_lines. Empty ones that end it are left out where there
+ * are more lines than `most`: up to there they say that something has no name or class. */
+dlviz_status read_lines(const char *path, int64_t most, char ***lines, int64_t *count);
 void free_lines(char **lines, int64_t count);
 
 /* Pictures as n x c x h x w, uint8 or float32 of 0 … 1, from any usual order of dimensions. */

@@ -114,7 +114,7 @@ static dlviz_status set_labels(dlviz_report *report, const struct labels *labels
 static dlviz_status set_names(dlviz_report *report, const char *path, int64_t n) {
     char **names;
     int64_t count;
-    TRY(read_lines(path, &names, &count));
+    TRY(read_lines(path, n, &names, &count));
     dlviz_status status =
         count == n ? dlviz_report_set_point_names(report, n, (const char *const *)names)
                    : dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld names; there are %lld points",
@@ -128,7 +128,7 @@ static dlviz_status name_old_and_new(dlviz_report *report, const struct shown *s
     int64_t count = 0;
     char **given = NULL;
     if (shown->set->names)
-        TRY(read_lines(shown->set->names, &given, &count));
+        TRY(read_lines(shown->set->names, shown->num_new, &given, &count));
     char(*texts)[40] = calloc((size_t)n + 1, sizeof *texts);
     const char **names = calloc((size_t)n + 1, sizeof *names);
     for (int64_t i = 0; texts && names && i < n; i++) {

@@ -346,6 +346,37 @@ class Labels(Clusters):
         process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("cut.npy"))
         self.expect_line(1, process, "cut.npy", "cut short")
 
+    def test_empty_lines_at_the_end(self):
+        """An empty last line may be a point without a class or a name, or none: no label moves to another point."""
+        texts = ["ab"[label > 0] for label in self.labels]
+        gaps, digits = [*texts[:-1], ""], [str(label) for label in self.labels]
+        some = [*digits[:-1], ""]
+
+        def classes(lines, name="l.csv", status=0):
+            files.write(path(name), "".join(line + "\n" for line in lines).encode())
+            process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path(name), "--html", path("l.html"),
+                          "--quiet")
+            self.expect(status, process)
+            if status:
+                return process
+            page = files.read_page(path("l.html"))
+            return [page["classes"][at] if at < len(page["classes"]) else "" for at in files.unpack(page["labels"], "B")]
+
+        for lines in (texts, gaps, some):
+            for end in ([], [""], ["", "", ""]):
+                with self.subTest(lines=lines[-2:], end=end):
+                    self.assertEqual(classes([*lines, *end], "l.txt"), lines)
+                    self.assertEqual(classes(["kind", *lines, *end]), lines)
+                    self.assertEqual(classes([*lines, *end]), lines)
+        self.assertEqual(classes(["kind", *texts[:-1], '""']), gaps)
+        self.assertEqual(classes(["", *texts[1:]]), ["", *texts[1:]])
+        self.expect_line(1, classes(["kind", *digits[:-1]], status=1), "59 labels", "60 points")
+        self.expect_line(1, classes(["kind", *texts[:-2]], status=1), "59 labels", "60 points")
+        files.write(path("n.txt"), "".join(f"{word}\n" for word in gaps).encode())
+        self.expect(0, run("dlviz-embed", "pca", self.input, path("out.npy"), "--names", path("n.txt"), "--html",
+                           path("n.html"), "--quiet"))
+        self.assertEqual(files.read_page(path("n.html"))["names"], gaps)
+
     def test_more_classes_than_colors(self):
         rows = [[float(i % 17), float(i % 23), float(i)] for i in range(300)]
         files.write_npy(path("many.npy"), rows)
