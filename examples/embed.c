@@ -172,6 +172,8 @@ static dlviz_status read_everything(struct work *work) {
     int64_t n = dlviz_tensor_dim(work->data, 0);
     if (set->labels)
         TRY(read_labels(&work->labels, set, n));
+    if (set->labels)
+        TRY(try_classes(set, &work->labels, n));
     TRY(check_page(set, n));
     TRY(check_components(work));
     int64_t columns = dlviz_tensor_dim(work->data, 1);

@@ -122,6 +122,9 @@ struct shown {
 
 /* Fails on what any figure would fail on, as a title that is no text. */
 dlviz_status try_figure(const struct settings *set);
+/* Fails on what the figure or the page of n points, and those of the map that they are placed in, would
+ * fail on for their classes. */
+dlviz_status try_classes(const struct settings *set, const struct labels *labels, int64_t n);
 dlviz_status write_figure(const struct shown *shown);
 dlviz_status write_html(const struct shown *shown);
 

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_CLASSES = 256, NAME_SIZE = 24 }; /* of a figure; of a name in bytes */
+enum { MOST_CLASSES = 256, MOST_OF_PAGE = 65534 }; /* of a figure; of a page */
+enum { NAME_SIZE = 24 };                           /* in bytes */
 
 /* From here on, float32 does not hold every whole number: different labels may be one. */
 static const float least_rounded = 16777216;
@@ -105,12 +106,17 @@ static bool number_classes(struct labels *labels, const int64_t *values, bool as
     return labels->names || fail_memory();
 }
 
-static bool refuse_classes(const struct labels *labels, const char *path) {
-    return succeeds(dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld classes; a figure shows up to %d",
-                               path, (long long)labels->classes, MOST_CLASSES));
+static bool check_classes(const struct labels *labels, const char *path,
+                          const struct settings *set) {
+    int most = set->figure ? MOST_CLASSES : MOST_OF_PAGE;
+    if (labels->classes <= most || (!set->figure && !set->html))
+        return true;
+    return succeeds(dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld classes; a %s shows up to %d",
+                               path, (long long)labels->classes, set->figure ? "figure" : "page",
+                               most));
 }
 
-static bool understand(struct labels *labels, const char *path, bool for_figure) {
+static bool understand(struct labels *labels, const char *path, const struct settings *set) {
     int64_t count;
     int64_t *values = sorted_values(labels->all, &count);
     if (!values)
@@ -120,10 +126,8 @@ static bool understand(struct labels *labels, const char *path, bool for_figure)
     for (int64_t i = 0; noise && i < dlviz_tensor_num_elements(labels->all); i++)
         labels->noise += label[i] == -1;
     labels->classes = count - noise;
-    bool done = true;
-    if (for_figure && labels->classes > MOST_CLASSES) {
-        done = refuse_classes(labels, path);
-    } else if (for_figure) {
+    bool done = check_classes(labels, path, set);
+    if (done && (set->figure || set->html)) {
         /* Labels that can be a figure's classes keep their colors from figure to figure. */
         bool as_they_are =
             labels->classes == 0 || (values[noise] >= 0 && values[count - 1] < MOST_CLASSES);
@@ -144,7 +148,7 @@ static bool take_numbers(struct labels *labels, dlviz_tensor *read, const char *
         done = dlviz_tensor_reshape(read, 1, &n, &flat) == DLVIZ_OK &&
                dlviz_tensor_convert(flat, DLVIZ_INT64, &labels->all) == DLVIZ_OK;
     dlviz_tensor_destroy(flat);
-    return done && understand(labels, path, set->figure != NULL || set->html != NULL);
+    return done && understand(labels, path, set);
 }
 
 /* -- Words ---------------------------------------------------------------------------------------
@@ -215,9 +219,7 @@ static bool take_words(struct labels *labels, char **words, int64_t count, const
                     ? take_numbers(labels, numbers, path, set, n)
                     : sort_words(labels, words, n) && number_words(labels, words, n);
     dlviz_tensor_destroy(numbers);
-    if (done && labels->classes > MOST_CLASSES && set->figure)
-        return refuse_classes(labels, path);
-    return done;
+    return done && check_classes(labels, path, set);
 }
 
 /* As people quote them. */

@@ -387,6 +387,17 @@ class Labels(Clusters):
             self.expect_line(1, process, "300 classes", "256")
             self.assertFalse(os.path.exists(path("many-out.npy")))
         self.expect_line(0, run("dlviz-embed", "pca", *arguments), "silhouette")
+        # A page shows more, of numbers as of words.
+        self.expect_line(0, run("dlviz-embed", "pca", *arguments, "--html", path("many.html")), "silhouette")
+        self.assertEqual(files.read_page(path("many.html"))["classes"], [str(i) for i in range(300)])
+        os.remove(path("many-out.npy"))
+        files.write_npy(path("most.npy"), [[float(i), float(i * i % 97)] for i in range(65535)])
+        for kind in ("", "w"):
+            files.write(path("most.txt"), "".join(f"{kind}{i}\n" for i in range(65535)).encode())
+            process = run("dlviz-embed", "pca", path("most.npy"), path("many-out.npy"), "--labels", path("most.txt"),
+                          "--html", path("many.html"))
+            self.expect_line(1, process, "most.txt' has 65535 classes; a page shows up to 65534")
+            self.assertFalse(os.path.exists(path("many-out.npy")))
 
     def test_a_measure_without_meaning_loses_nothing(self):
         for labels in ([4] * self.N, list(range(self.N))):
@@ -586,6 +597,9 @@ class Early(Clusters):
             file.write(b"".join(b"caf\xe9 %d\n" % i for i in range(self.N)))
         self.refuse(1, ("UTF-8",), self.input, path("out.npy"), "--html", path("page.html"), "--names",
                     path("none.txt"), tsne=True)
+        files.write(path("labels.txt"), b"".join(b"caf\xe9 %d\n" % (i % 2) for i in range(self.N)))
+        self.refuse(1, ("labels.txt", "UTF-8"), self.input, path("out.npy"), "--html", path("page.html"), "--labels",
+                    path("labels.txt"), tsne=True)
         self.refuse(1, ("title", "UTF-8"), self.input, path("out.npy"), "--html", path("page.html"), "--title",
                     os.fsdecode(b"caf\xe9"), tsne=True)
 
