@@ -497,6 +497,23 @@ class Sources(Clusters):
                            path("page.html"), "--images", path("chw.npy"), "--names", path("names.txt"), "--threads", 1))
         self.assertEqual(files.read(path("page.html")), first)
 
+    def test_black_and_white_of_any_scale(self):
+        """Pictures whose numbers are of no usual scale are as bright as others."""
+        def sprite(kind, letter, white, status=0):
+            pixels = [white * ((i + y + x) % 2) for i in range(self.N) for y in range(4) for x in range(3)]
+            files.write(path("images.npy"), files.npy_header(kind, (self.N, 4, 3)) + struct.pack(f"<{len(pixels)}{letter}", *pixels))
+            process = self.embed(status, "pca", "--html", path("scale.html"), "--images", path("images.npy"))
+            return process if status else files.read(path("scale.html")).split(b' id="sprite">')[1].split(b"<")[0]
+
+        expected = sprite("|u1", "B", 255)
+        for kind, letter, white in (("<f4", "f", 1), ("<f4", "f", 1.02), ("<f4", "f", 2.5), ("<f4", "f", 255), ("<f8", "d", 4095),
+                                    ("<i8", "q", 1), ("<i8", "q", 9), ("<i8", "q", 255), ("|b1", "?", True), ("|u1", "B", 1)):
+            with self.subTest(kind=kind, white=white):
+                self.assertEqual(sprite(kind, letter, white), expected)
+        self.assertNotEqual(sprite("<f4", "f", 128), expected)  # gray
+        self.assertNotEqual(sprite("|u1", "B", 128), expected)
+        self.expect_line(1, sprite("<f4", "f", math.nan, 1), "images.npy' has NaN in picture 0")
+
     def test_what_does_not_fit_the_page_is_refused(self):
         files.write(path("few-names.txt"), b"one\ntwo\n")
         files.write(path("few-images.npy"), files.npy_header("|u1", (2, 3, 3)) + bytes(18))
