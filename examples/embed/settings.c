@@ -100,6 +100,10 @@ static void take_words(const struct command_line *line, const char **words, int 
     set->out = set->command == EMBED_PLOT ? NULL : words[1];
 }
 
+static bool is_about_program(const char *word) {
+    return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "--version") == 0;
+}
+
 void parse_settings(int argc, char **argv, struct settings *set) {
     start(set, program_name(argc, argv, "dlviz-embed"));
     const double infinite = INFINITY;
@@ -168,8 +172,9 @@ void parse_settings(int argc, char **argv, struct settings *set) {
     int command = COUNT(commands);
     while (argc > 1 && --command >= 0 && strcmp(argv[1], commands[command]) != 0)
         ;
-    if (argc > 1 && command < 0 && argv[1][0] == '-')
-        read_command_line(&line, argc, argv, 1, words, 0); /* --help, --version */
+    for (int i = 1; command < 0 && i < argc; i++)
+        if (is_about_program(argv[i]))
+            read_command_line(&line, argc, argv, i, words, 0); /* ends the program */
     if (argc < 2 || command < 0)
         wrong_usage(&line, "the first word is 'pca', 'tsne', 'transform' or 'plot'");
     set->command = (enum embed_command)command;

@@ -189,6 +189,14 @@ class Embed(Clusters):
                 self.assertIn("Try 'dlviz-embed --help'.", process.stderr)
                 self.assertEqual(process.stdout, "")
 
+    def test_options_before_the_command(self):
+        for words in (["--quality", "pca"], ["--quiet", "pca"], ["--perplexity", "5", "tsne"], ["--none"], ["umap"], []):
+            with self.subTest(words=words):
+                process = run("dlviz-embed", *words)
+                self.expect_usage(process, "the first word is 'pca', 'tsne', 'transform' or 'plot'")
+        for words in (["--help"], ["-h"], ["--version"], ["--quiet", "--help"], ["--quality", "--help"]):
+            self.expect(0, run("dlviz-embed", *words))
+
     def test_numbers_far_from_zero(self):
         """Times in seconds and positions in metres keep what tells the rows apart."""
         self.embed(0, "pca")
