@@ -35,7 +35,7 @@ static void print_help(const struct command_line *line) {
     print("tsne:\n");
     print_options(line, "tsne");
     print("\nPoints without --names are called after their rows, counted from 1 without a\n"
-          "header.\n"
+          "header; of more than 100,000 points none has a name.\n"
           "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
@@ -106,7 +106,6 @@ static bool is_about_program(const char *word) {
 
 void parse_settings(int argc, char **argv, struct settings *set) {
     start(set, program_name(argc, argv, "dlviz-embed"));
-    const double infinite = INFINITY;
     const struct option_line options[] = {
         {"labels", "L",
          "n classes, numbers or words: a .npy file, a .txt or\n"
@@ -136,7 +135,7 @@ void parse_settings(int argc, char **argv, struct settings *set) {
         {"components", "K", "how many (default: 2)", WHOLE, &set->components, 1, INT32_MAX, NULL,
          "pca"},
         {"variance", "F", "as many as explain this fraction of the variance", REAL, &set->variance,
-         0, 1, NULL, "pca"},
+         ABOVE_0, BELOW_1, NULL, "pca"},
         {"solver", "NAME", "auto, covariance, svd or randomized (default: auto)", CHOICE,
          &set->solver, 0, 0, solvers, "pca"},
         {"whiten", NULL, "components with variance 1", FLAG, &set->whiten, 0, 0, NULL, "pca"},
@@ -153,13 +152,13 @@ void parse_settings(int argc, char **argv, struct settings *set) {
          0, 0, methods, "tsne"},
         {"init", "NAME", "pca, random, or a .npy file with the map to start from\n(default: pca)",
          TEXT, &set->init, 0, 0, NULL, "tsne"},
-        {"learning-rate", "X", "(default: automatic)", REAL, &set->learning_rate, 0, infinite, NULL,
+        {"learning-rate", "X", "(default: automatic)", REAL, &set->learning_rate, 0, 1e12, NULL,
          "tsne"},
         {"early-exaggeration", "X", "of the first 250 iterations (default: 12)", REAL, &set->early,
-         0, infinite, NULL, "tsne"},
-        {"late-exaggeration", "X", "of all others (default: 1)", REAL, &set->late, 0, infinite,
+         ABOVE_0, 1e6, NULL, "tsne"},
+        {"late-exaggeration", "X", "of all others (default: 1)", REAL, &set->late, ABOVE_0, 1e6,
          NULL, "tsne"},
-        {"degrees-of-freedom", "X", "(default: 1)", REAL, &set->freedom, 0, infinite, NULL, "tsne"},
+        {"degrees-of-freedom", "X", "(default: 1)", REAL, &set->freedom, 0.05, 1e4, NULL, "tsne"},
         {"save", "T.safetensors",
          "what transform needs; with --pca in two files, the other\n"
          "is T.pca.safetensors beside it",

@@ -189,6 +189,25 @@ class Embed(Clusters):
                 self.assertIn("Try 'dlviz-embed --help'.", process.stderr)
                 self.assertEqual(process.stdout, "")
 
+    def test_ranges_are_what_is_accepted(self):
+        """What a refusal names is accepted, to its ends."""
+        for kind, option, low, high, least, most in (("pca", "variance", "0", "1", "1e-300", "0.9999999999999999"),
+                                                     ("tsne", "perplexity", "0.99", "1000001", "1", "1e6"),
+                                                     ("tsne", "learning-rate", "-1", "1.1e12", "0", "1e12"),
+                                                     ("tsne", "early-exaggeration", "0", "1.1e6", "1e-300", "1e6"),
+                                                     ("tsne", "late-exaggeration", "0", "1.1e6", "1e-300", "1e6"),
+                                                     ("tsne", "degrees-of-freedom", "0.049", "10001", "0.05", "1e4")):
+            lasting = ["--iterations", 1] if kind == "tsne" else []
+            for value in (low, high, "1e39"):
+                with self.subTest(option=option, value=value):
+                    process = self.embed(2, kind, "--" + option, value, *lasting)
+                    self.expect_line(2, process, f"--{option} {value}: a number ")
+                    self.assertEqual(low == "0", "above 0" in process.stderr, process.stderr)
+                    self.assertEqual(high == "1", "below 1 " in process.stderr, process.stderr)
+            for value in (least, most):
+                with self.subTest(option=option, value=value):
+                    self.embed(0, kind, "--" + option, value, *lasting)
+
     def test_options_before_the_command(self):
         for words in (["--quality", "pca"], ["--quiet", "pca"], ["--perplexity", "5", "tsne"], ["--none"], ["umap"], []):
             with self.subTest(words=words):
