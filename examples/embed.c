@@ -88,8 +88,9 @@ static dlviz_status check_all_paths(const struct settings *set) {
         {"--figure", set->figure, true},
         {"--html", set->html, true},
         {"--save", set->save, true},
-        {"the PCA beside --save", set->save && set->reduce ? pca_path(set->save) : NULL, true}};
-    return check_paths(paths, (int)(sizeof paths / sizeof *paths));
+        {"the PCA beside --save", set->save ? pca_path(set->save) : NULL, true}};
+    TRY(check_paths(paths, (int)(sizeof paths / sizeof *paths)));
+    return set->save ? check_pca_path(pca_path(set->save)) : DLVIZ_OK;
 }
 
 static dlviz_status set_start(struct work *work) {
@@ -115,7 +116,7 @@ static dlviz_status check_page(const struct settings *set, int64_t n) {
     dlviz_tensor *images = NULL;
     dlviz_report *page;
     if (set->names)
-        TRY(read_lines(set->names, &names, &count));
+        TRY(read_lines(set->names, n, &names, &count));
     dlviz_status status =
         count == n ? DLVIZ_OK
                    : dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld names; '%s' has %lld points",
@@ -171,6 +172,8 @@ static dlviz_status read_everything(struct work *work) {
     int64_t n = dlviz_tensor_dim(work->data, 0);
     if (set->labels)
         TRY(read_labels(&work->labels, set, n));
+    if (set->labels)
+        TRY(try_classes(set, &work->labels, n));
     TRY(check_page(set, n));
     TRY(check_components(work));
     int64_t columns = dlviz_tensor_dim(work->data, 1);

@@ -26,7 +26,8 @@ compares what they learned: index.html.
   --test-limit N    only the first N test images
   -h, --help        this text
 
-What follows -- is handed to the three programs as it is. BUILD_DIR names the build folder (default: build).
+What follows -- is handed to the three programs as it is. BUILD_DIR names the build folder, seen from where
+you stand (default: build beside examples).
 EOF
 }
 
@@ -83,6 +84,19 @@ absolute() {
 }
 [ -z "$data" ] || data=$(absolute "$data")
 [ -z "$out" ] || out=$(absolute "$out")
+[ -z "${BUILD_DIR:-}" ] || BUILD_DIR=$(absolute "$BUILD_DIR")
+
+# Behind --, these would be of all three experiments in one folder, or lose to what the script sets.
+may_replace=no
+for word; do
+    case $word in
+    --data | --data=* | --out | --out=* | --epochs | --epochs=* | --train-limit | --train-limit=* | \
+        --test-limit | --test-limit=* | --threads | --threads=*)
+        wrong_usage "${word%%=*} is an option of this script's: before --"
+        ;;
+    --force | --resume) may_replace=yes ;; # the page of all three too
+    esac
+done
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 cd -- "$root"
@@ -97,13 +111,18 @@ if [ -z "$out" ]; then
     [ "$full" = no ] || out=$root/report/full
     force=--force
     [ ! -e "$out" ] || say "An earlier run's results in $out are replaced."
+elif [ $may_replace = no ] && [ -e "$out/index.html" ]; then
+    fail "'$out/index.html' is there already; -- --force replaces it"
 fi
 
 require_packages "$build_needs"
 data=$(sh examples/get_mnist.sh ${data:+"$data"})
 say "Data: $data"
-[ "$full" = yes ] || say "The short version: all epochs, but of 60,000 images the second and the third experiment
-take the first ${train_limit:-$SHORT_TRAIN_LIMIT}; --full takes all."
+trained="the second and the third experiment" lasting="all epochs"
+[ -z "$train_limit" ] || trained="the experiments"
+[ -z "$epochs" ] || lasting="epochs of each experiment: $epochs"
+[ "$full" = yes ] || say "The short version: $lasting, and of 60,000 images $trained take the
+first ${train_limit:-$SHORT_TRAIN_LIMIT}; --full takes all."
 
 if [ ! -f "$build/build.ninja" ]; then
     meson setup "$build" --buildtype=release --wrap-mode=nodownload -Dtests=disabled -Dbenchmarks=false \
@@ -173,7 +192,7 @@ printf '\n%-18s %9s %9s %9s %9s %8s\n%s' experiment accuracy 'map' untrained pix
 printf '\naccuracy is that of the test images; map, untrained and pixels are the shares of them whose neighbors in a
 t-SNE map are of the right class: of the features, of those before the training, and of the pixels themselves.\n'
 if [ "$full" = no ]; then
-    printf 'This was the short version, whose second and third experiment saw the first %s images; %s --full
-does what the report did.\n' "${train_limit:-$SHORT_TRAIN_LIMIT}" "$0"
+    printf 'This was the short version: %s, and %s saw the first %s images; %s --full does
+what the report did.\n' "$lasting" "$trained" "${train_limit:-$SHORT_TRAIN_LIMIT}" "$0"
 fi
 printf '\nThe experiments side by side, in any browser:\n  %s\n' "$out/index.html"

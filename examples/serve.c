@@ -64,6 +64,8 @@ int main(int argc, char **argv) {
     check(dlviz_predictor_create(&predictor, net, NULL));
     check(dlviz_predictor_set_num_threads(predictor, 1)); /* of each server */
     dlviz_network_destroy(net), dlviz_dataset_destroy(images);
+    if (dlviz_predictor_output_ndim(predictor) != 1)
+        return fprintf(stderr, "serve: the model's output is no vector of classes\n"), EXIT_FAILURE;
 
     int64_t n = dlviz_tensor_dims(inputs)[0],
             num_classes = dlviz_predictor_output_dims(predictor)[0];

@@ -56,8 +56,9 @@ bool labels_are_inside(const struct settings *set);
 dlviz_status read_matrix(const struct settings *set, const char *path, bool differences,
                          dlviz_tensor **matrix);
 
-/* The lines of a text file, without those that end it and are empty; to be freed by free_lines. */
-dlviz_status read_lines(const char *path, char ***lines, int64_t *count);
+/* The lines of a text file, to be freed by free_lines. Empty ones that end it are left out where there
+ * are more lines than `most`: up to there they say that something has no name or class. */
+dlviz_status read_lines(const char *path, int64_t most, char ***lines, int64_t *count);
 void free_lines(char **lines, int64_t count);
 
 /* Pictures as n x c x h x w, uint8 or float32 of 0 … 1, from any usual order of dimensions. */
@@ -88,9 +89,12 @@ void free_labels(struct labels *labels);
 
 /* Beside a t-SNE that was saved, the PCA of --pca: new points go through it first. */
 const char *pca_path(const char *path);
+/* Nobody has named that file: fails where there is one that save_model has not written. */
+dlviz_status check_pca_path(const char *path);
 /* Writes the t-SNE and, where there is one, the PCA; one that an earlier run left goes. */
 dlviz_status save_model(const dlviz_tsne *tsne, const dlviz_pca *pca, const char *path);
-/* *pca: the one beside a t-SNE, NULL where there is none. Fails where it is of another map. */
+/* *pca: the one beside a t-SNE, NULL where none belongs to it. Fails where it is missing or of another
+ * map. */
 dlviz_status open_pca(dlviz_pca **pca, const char *model);
 
 /* ---- Quality -----------------------------------------------------------------------------------
@@ -118,6 +122,9 @@ struct shown {
 
 /* Fails on what any figure would fail on, as a title that is no text. */
 dlviz_status try_figure(const struct settings *set);
+/* Fails on what the figure or the page of n points, and those of the map that they are placed in, would
+ * fail on for their classes. */
+dlviz_status try_classes(const struct settings *set, const struct labels *labels, int64_t n);
 dlviz_status write_figure(const struct shown *shown);
 dlviz_status write_html(const struct shown *shown);
 

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_CLASSES = 256, NAME_SIZE = 24 }; /* of a figure; of a name in bytes */
+enum { MOST_CLASSES = 256, MOST_OF_PAGE = 65534 }; /* of a figure; of a page */
+enum { NAME_SIZE = 24 };                           /* in bytes */
 
 /* From here on, float32 does not hold every whole number: different labels may be one. */
 static const float least_rounded = 16777216;
@@ -105,12 +106,17 @@ static bool number_classes(struct labels *labels, const int64_t *values, bool as
     return labels->names || fail_memory();
 }
 
-static bool refuse_classes(const struct labels *labels, const char *path) {
-    return succeeds(dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld classes; a figure shows up to %d",
-                               path, (long long)labels->classes, MOST_CLASSES));
+static bool check_classes(const struct labels *labels, const char *path,
+                          const struct settings *set) {
+    int most = set->figure ? MOST_CLASSES : MOST_OF_PAGE;
+    if (labels->classes <= most || (!set->figure && !set->html))
+        return true;
+    return succeeds(dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld classes; a %s shows up to %d",
+                               path, (long long)labels->classes, set->figure ? "figure" : "page",
+                               most));
 }
 
-static bool understand(struct labels *labels, const char *path, bool for_figure) {
+static bool understand(struct labels *labels, const char *path, const struct settings *set) {
     int64_t count;
     int64_t *values = sorted_values(labels->all, &count);
     if (!values)
@@ -120,10 +126,8 @@ static bool understand(struct labels *labels, const char *path, bool for_figure)
     for (int64_t i = 0; noise && i < dlviz_tensor_num_elements(labels->all); i++)
         labels->noise += label[i] == -1;
     labels->classes = count - noise;
-    bool done = true;
-    if (for_figure && labels->classes > MOST_CLASSES) {
-        done = refuse_classes(labels, path);
-    } else if (for_figure) {
+    bool done = check_classes(labels, path, set);
+    if (done && (set->figure || set->html)) {
         /* Labels that can be a figure's classes keep their colors from figure to figure. */
         bool as_they_are =
             labels->classes == 0 || (values[noise] >= 0 && values[count - 1] < MOST_CLASSES);
@@ -144,7 +148,7 @@ static bool take_numbers(struct labels *labels, dlviz_tensor *read, const char *
         done = dlviz_tensor_reshape(read, 1, &n, &flat) == DLVIZ_OK &&
                dlviz_tensor_convert(flat, DLVIZ_INT64, &labels->all) == DLVIZ_OK;
     dlviz_tensor_destroy(flat);
-    return done && understand(labels, path, set->figure != NULL || set->html != NULL);
+    return done && understand(labels, path, set);
 }
 
 /* -- Words ---------------------------------------------------------------------------------------
@@ -154,15 +158,18 @@ static int compare_words(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static bool is_number(const char *word, int64_t *number) {
+    char *end;
+    errno = 0;
+    *number = strtoll(word, &end, 10);
+    return !errno && end != word && !*end;
+}
+
 /* Lines that are all whole numbers are these. */
 static bool are_numbers(char **words, int64_t count, int64_t *numbers) {
-    for (int64_t i = 0; i < count; i++) {
-        char *end;
-        errno = 0;
-        numbers[i] = strtoll(words[i], &end, 10);
-        if (errno || end == words[i] || *end)
+    for (int64_t i = 0; i < count; i++)
+        if (!is_number(words[i], &numbers[i]))
             return false;
-    }
     return true;
 }
 
@@ -212,26 +219,59 @@ static bool take_words(struct labels *labels, char **words, int64_t count, const
                     ? take_numbers(labels, numbers, path, set, n)
                     : sort_words(labels, words, n) && number_words(labels, words, n);
     dlviz_tensor_destroy(numbers);
-    if (done && labels->classes > MOST_CLASSES && set->figure)
-        return refuse_classes(labels, path);
-    return done;
+    return done && check_classes(labels, path, set);
 }
 
-/* One a line; a first line more than there are points is a header. */
-static bool read_text(struct labels *labels, const struct settings *set, int64_t n) {
-    char **lines;
-    int64_t count;
-    if (read_lines(set->labels, &lines, &count) != DLVIZ_OK)
-        return false;
-    bool header = count == n + 1 && ends_with(set->labels, ".csv");
-    for (int64_t i = 0; i < count; i++) { /* as people quote them */
+/* As people quote them. */
+static void remove_quotes(char **lines, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
         size_t length = strlen(lines[i]);
         if (length >= 2 && lines[i][0] == '"' && lines[i][length - 1] == '"') {
             memmove(lines[i], lines[i] + 1, length - 2);
             lines[i][length - 2] = '\0';
         }
     }
-    bool done = take_words(labels, lines + header, count - header, set->labels, set, n);
+}
+
+/* Whether the first line, which is no number, is above numbers. */
+static bool is_above_numbers(char **lines, int64_t count) {
+    int64_t number, numbers = 0;
+    if (count == 0 || !lines[0][0] || is_number(lines[0], &number))
+        return false;
+    for (int64_t i = 1; i < count; i++) {
+        if (lines[i][0] && !is_number(lines[i], &number))
+            return false;
+        numbers += lines[i][0] != '\0';
+    }
+    return numbers > 0;
+}
+
+/* Whether the first line is like no other. */
+static bool is_unlike_others(char **lines, int64_t count) {
+    int64_t number;
+    if (count == 0 || !lines[0][0] || is_number(lines[0], &number))
+        return false;
+    for (int64_t i = 1; i < count; i++)
+        if (strcmp(lines[0], lines[i]) == 0)
+            return false;
+    return true;
+}
+
+/* One a line. A table's first line is a header where there is one line more than points; but the one
+ * more may be empty, at the end: then it is the first line that tells. */
+static bool read_text(struct labels *labels, const struct settings *set, int64_t n) {
+    char **lines;
+    int64_t count;
+    bool table = ends_with(set->labels, ".csv");
+    if (read_lines(set->labels, n + table, &lines, &count) != DLVIZ_OK)
+        return false;
+    bool one_more = table && count == n + 1, has_end = one_more && !lines[count - 1][0];
+    remove_quotes(lines, count);
+    bool header = has_end    ? is_unlike_others(lines, count)
+                  : one_more ? true
+                             : table && is_above_numbers(lines, count);
+    int64_t taken = has_end && !header ? n : count - header;
+    bool done = take_words(labels, lines + header, taken, set->labels, set, n);
     free_lines(lines, count);
     return done;
 }

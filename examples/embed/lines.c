@@ -46,7 +46,7 @@ static bool keep_line(char ***lines, int64_t *count, char *line) {
     return line != NULL;
 }
 
-dlviz_status read_lines(const char *path, char ***lines, int64_t *count) {
+dlviz_status read_lines(const char *path, int64_t most, char ***lines, int64_t *count) {
     FILE *file = fopen(path, "r");
     char *line = NULL;
     size_t room = 0;
@@ -61,7 +61,7 @@ dlviz_status read_lines(const char *path, char ***lines, int64_t *count) {
     int error = errno;
     free(line);
     fclose(file);
-    while (*count > 0 && (*lines)[*count - 1][0] == '\0')
+    while (*count > most && (*lines)[*count - 1][0] == '\0')
         free((*lines)[--*count]);
     if (kept && !failed)
         return DLVIZ_OK;

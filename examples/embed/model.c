@@ -1,5 +1,6 @@
 /* What transform needs: the t-SNE, and the PCA that new points go through first, in a file beside it. So
- * that the two are of one run, the PCA's file has a mark of the other's bytes. */
+ * that the two are of one run, the PCA's file has a mark of the other's bytes; and so that the one is not
+ * used without the other, the t-SNE's says that there is a PCA. */
 #include "embed.h"
 #include "../run/again.h"
 #include "../run/mark.h"
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define MARK "dlviz-embed.of"
+#define NEEDS "dlviz-embed.needs"
 enum { MARK_SIZE = 17 };
 
 const char *pca_path(const char *path) {
@@ -28,19 +30,27 @@ const char *pca_path(const char *path) {
 /* -- Saving --------------------------------------------------------------------------------------
  */
 
+/* To a path, or in its place to memory: a safetensors file with one more entry of metadata. */
+static dlviz_status add_metadata(void **bytes, size_t *size, const char *key, const char *value,
+                                 const char *path) {
+    dlviz_safetensors *file;
+    dlviz_status status = dlviz_safetensors_open_memory(&file, *bytes, *size);
+    dlviz_free(*bytes);
+    *bytes = NULL;
+    TRY(status);
+    status = dlviz_safetensors_set_metadata(file, key, value);
+    if (status == DLVIZ_OK)
+        status = path ? dlviz_safetensors_save(file, path)
+                      : dlviz_safetensors_save_memory(file, bytes, size);
+    dlviz_safetensors_destroy(file);
+    return status;
+}
+
 static dlviz_status save_pca(const dlviz_pca *pca, const char *mark, const char *path) {
     void *bytes;
     size_t size;
-    dlviz_safetensors *file;
     TRY(dlviz_pca_save_memory(pca, &bytes, &size));
-    dlviz_status status = dlviz_safetensors_open_memory(&file, bytes, size);
-    dlviz_free(bytes);
-    TRY(status);
-    status = dlviz_safetensors_set_metadata(file, MARK, mark);
-    if (status == DLVIZ_OK)
-        status = dlviz_safetensors_save(file, path);
-    dlviz_safetensors_destroy(file);
-    return status;
+    return add_metadata(&bytes, &size, MARK, mark, path);
 }
 
 /* New points would go through what an earlier run has left. */
@@ -51,11 +61,28 @@ static dlviz_status remove_pca(const char *path) {
                       strerror(errno));
 }
 
+dlviz_status check_pca_path(const char *path) {
+    struct stat info;
+    dlviz_safetensors *file = NULL;
+    if (AGAIN(stat(path, &info)) != 0)
+        return DLVIZ_OK;
+    bool own = S_ISREG(info.st_mode) && dlviz_safetensors_open(&file, path) == DLVIZ_OK &&
+               dlviz_safetensors_metadata(file, MARK);
+    dlviz_safetensors_destroy(file);
+    return own ? DLVIZ_OK
+               : dlviz_fail(DLVIZ_ERROR_IO,
+                            "'%s' lies where --save has its PCA, and 'tsne --save' has not written "
+                            "it; move it away, or save under another name",
+                            path);
+}
+
 dlviz_status save_model(const dlviz_tsne *tsne, const dlviz_pca *pca, const char *path) {
     void *bytes;
     size_t size;
     char mark[MARK_SIZE];
     TRY(dlviz_tsne_save_memory(tsne, &bytes, &size));
+    if (pca)
+        TRY(add_metadata(&bytes, &size, NEEDS, "pca", NULL));
     snprintf(mark, sizeof mark, "%016" PRIx64, mark_more(MARK_OF_NOTHING, bytes, size));
     dlviz_status status = dlviz_file_write(path, bytes, size);
     dlviz_free(bytes);
@@ -96,13 +123,26 @@ static dlviz_status check_mark(const char *model, const char *path) {
                              path, model);
 }
 
+/* Whether it is to be without a PCA, of which there is none. */
+static dlviz_status check_none_is_needed(const char *model, const char *path) {
+    dlviz_safetensors *file;
+    TRY(dlviz_safetensors_open(&file, model));
+    bool needed = dlviz_safetensors_metadata(file, NEEDS) != NULL;
+    dlviz_safetensors_destroy(file);
+    return needed ? dlviz_fail(DLVIZ_ERROR_IO,
+                               "'%s' is missing, the PCA that points of '%s' go through first; "
+                               "'tsne --save' wrote both",
+                               path, model)
+                  : DLVIZ_OK;
+}
+
 dlviz_status open_pca(dlviz_pca **pca, const char *model) {
     const char *path = pca_path(model);
     struct stat info;
     *pca = NULL;
     if (AGAIN(stat(path, &info)) != 0)
         return errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG
-                   ? DLVIZ_OK
+                   ? check_none_is_needed(model, path)
                    : dlviz_fail(DLVIZ_ERROR_IO, "cannot read '%s': %s", path, strerror(errno));
     if (!S_ISREG(info.st_mode)) /* nobody has named it: a FIFO would be waited for */
         return dlviz_fail(DLVIZ_ERROR_IO, "cannot read '%s': it is no regular file", path);

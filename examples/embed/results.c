@@ -1,6 +1,7 @@
 /* The figure and the page. */
 #include "embed.h"
 #include "../run/rows.h"
+#include "../run/text.h"
 #include "../run/try.h"
 
 #include <math.h>
@@ -85,17 +86,23 @@ static dlviz_status write_figure_of(const struct shown *shown) {
     return status;
 }
 
+static dlviz_status try_figure_of(const struct shown *shown) {
+    dlviz_figure *figure = NULL;
+    dlviz_status status = dlviz_figure_create_scatter(
+        &figure, shown->map, shown->labels ? shown->labels->of_figure : NULL);
+    if (status == DLVIZ_OK)
+        status = set_up(figure, shown);
+    dlviz_figure_destroy(figure);
+    return status;
+}
+
 /* Of one point. */
 dlviz_status try_figure(const struct settings *set) {
+    struct shown shown = {.set = set};
     dlviz_tensor *map;
-    dlviz_figure *figure = NULL;
-    const struct shown shown = {.set = set};
-    dlviz_status status = dlviz_tensor_create(&map, DLVIZ_FLOAT32, 2, (int64_t[]){1, 2});
-    if (status == DLVIZ_OK)
-        status = dlviz_figure_create_scatter(&figure, map, NULL);
-    if (status == DLVIZ_OK)
-        status = set_up(figure, &shown);
-    dlviz_figure_destroy(figure);
+    TRY(dlviz_tensor_create(&map, DLVIZ_FLOAT32, 2, (int64_t[]){1, 2}));
+    shown.map = map;
+    dlviz_status status = try_figure_of(&shown);
     dlviz_tensor_destroy(map);
     return status;
 }
@@ -114,7 +121,7 @@ static dlviz_status set_labels(dlviz_report *report, const struct labels *labels
 static dlviz_status set_names(dlviz_report *report, const char *path, int64_t n) {
     char **names;
     int64_t count;
-    TRY(read_lines(path, &names, &count));
+    TRY(read_lines(path, n, &names, &count));
     dlviz_status status =
         count == n ? dlviz_report_set_point_names(report, n, (const char *const *)names)
                    : dlviz_fail(DLVIZ_ERROR_SHAPE, "'%s' has %lld names; there are %lld points",
@@ -128,7 +135,7 @@ static dlviz_status name_old_and_new(dlviz_report *report, const struct shown *s
     int64_t count = 0;
     char **given = NULL;
     if (shown->set->names)
-        TRY(read_lines(shown->set->names, &given, &count));
+        TRY(read_lines(shown->set->names, shown->num_new, &given, &count));
     char(*texts)[40] = calloc((size_t)n + 1, sizeof *texts);
     const char **names = calloc((size_t)n + 1, sizeof *names);
     for (int64_t i = 0; texts && names && i < n; i++) {
@@ -241,6 +248,16 @@ static dlviz_status write_html_of(const struct shown *shown) {
     return status;
 }
 
+static dlviz_status try_page_of(const struct shown *shown) {
+    dlviz_report *report;
+    char name[256];
+    TRY(dlviz_report_create(&report, page_title(shown->set, name),
+                            dlviz_tensor_dim(shown->map, 0)));
+    dlviz_status status = shown->labels ? set_labels(report, shown->labels) : DLVIZ_OK;
+    dlviz_report_destroy(report);
+    return status;
+}
+
 /* -- New points in an old map --------------------------------------------------------------------
  */
 
@@ -333,4 +350,37 @@ dlviz_status write_figure(const struct shown *shown) {
 
 dlviz_status write_html(const struct shown *shown) {
     return with_old_points(shown, write_html_of);
+}
+
+/* Of how many columns the map will be, or two of them. */
+static dlviz_status width_of_map(const struct settings *set, int64_t *width) {
+    dlviz_safetensors *model;
+    dlviz_tensor *old = NULL;
+    *width = 2;
+    if (set->command != EMBED_TRANSFORM)
+        return DLVIZ_OK;
+    TRY(dlviz_safetensors_open(&model, set->model));
+    dlviz_status status = dlviz_safetensors_get(model, "map", &old);
+    if (status == DLVIZ_OK)
+        *width = dlviz_tensor_dim(old, 1);
+    dlviz_tensor_destroy(old);
+    dlviz_safetensors_destroy(model);
+    return status;
+}
+
+dlviz_status try_classes(const struct settings *set, const struct labels *labels, int64_t n) {
+    dlviz_tensor *map;
+    int64_t width;
+    if (!set->figure && !set->html)
+        return DLVIZ_OK;
+    TRY(width_of_map(set, &width));
+    TRY(dlviz_tensor_create(&map, DLVIZ_FLOAT32, 2, (int64_t[]){n, width}));
+    const struct shown shown = {.set = set, .map = map, .labels = labels};
+    dlviz_status status = set->figure ? with_old_points(&shown, try_figure_of) : DLVIZ_OK;
+    if (status == DLVIZ_OK && set->html)
+        status = with_old_points(&shown, try_page_of);
+    dlviz_tensor_destroy(map);
+    return status == DLVIZ_ERROR_INVALID_ARGUMENT
+               ? dlviz_fail(status, "'%s': %s", set->labels, plain_error())
+               : status;
 }

@@ -35,7 +35,7 @@ static void print_help(const struct command_line *line) {
     print("tsne:\n");
     print_options(line, "tsne");
     print("\nPoints without --names are called after their rows, counted from 1 without a\n"
-          "header.\n"
+          "header; of more than 100,000 points none has a name.\n"
           "Exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.\n");
 }
 
@@ -100,9 +100,12 @@ static void take_words(const struct command_line *line, const char **words, int 
     set->out = set->command == EMBED_PLOT ? NULL : words[1];
 }
 
+static bool is_about_program(const char *word) {
+    return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "--version") == 0;
+}
+
 void parse_settings(int argc, char **argv, struct settings *set) {
     start(set, program_name(argc, argv, "dlviz-embed"));
-    const double infinite = INFINITY;
     const struct option_line options[] = {
         {"labels", "L",
          "n classes, numbers or words: a .npy file, a .txt or\n"
@@ -132,7 +135,7 @@ void parse_settings(int argc, char **argv, struct settings *set) {
         {"components", "K", "how many (default: 2)", WHOLE, &set->components, 1, INT32_MAX, NULL,
          "pca"},
         {"variance", "F", "as many as explain this fraction of the variance", REAL, &set->variance,
-         0, 1, NULL, "pca"},
+         ABOVE_0, BELOW_1, NULL, "pca"},
         {"solver", "NAME", "auto, covariance, svd or randomized (default: auto)", CHOICE,
          &set->solver, 0, 0, solvers, "pca"},
         {"whiten", NULL, "components with variance 1", FLAG, &set->whiten, 0, 0, NULL, "pca"},
@@ -149,14 +152,17 @@ void parse_settings(int argc, char **argv, struct settings *set) {
          0, 0, methods, "tsne"},
         {"init", "NAME", "pca, random, or a .npy file with the map to start from\n(default: pca)",
          TEXT, &set->init, 0, 0, NULL, "tsne"},
-        {"learning-rate", "X", "(default: automatic)", REAL, &set->learning_rate, 0, infinite, NULL,
+        {"learning-rate", "X", "(default: automatic)", REAL, &set->learning_rate, 0, 1e12, NULL,
          "tsne"},
         {"early-exaggeration", "X", "of the first 250 iterations (default: 12)", REAL, &set->early,
-         0, infinite, NULL, "tsne"},
-        {"late-exaggeration", "X", "of all others (default: 1)", REAL, &set->late, 0, infinite,
+         ABOVE_0, 1e6, NULL, "tsne"},
+        {"late-exaggeration", "X", "of all others (default: 1)", REAL, &set->late, ABOVE_0, 1e6,
          NULL, "tsne"},
-        {"degrees-of-freedom", "X", "(default: 1)", REAL, &set->freedom, 0, infinite, NULL, "tsne"},
-        {"save", "T.safetensors", "what transform needs", TEXT, &set->save, 0, 0, NULL, "tsne"}};
+        {"degrees-of-freedom", "X", "(default: 1)", REAL, &set->freedom, 0.05, 1e4, NULL, "tsne"},
+        {"save", "T.safetensors",
+         "what transform needs; with --pca in two files, the other\n"
+         "is T.pca.safetensors beside it",
+         TEXT, &set->save, 0, 0, NULL, "tsne"}};
     struct command_line line = {.program = set->program,
                                 .options = options,
                                 .num_options = COUNT(options),
@@ -165,8 +171,9 @@ void parse_settings(int argc, char **argv, struct settings *set) {
     int command = COUNT(commands);
     while (argc > 1 && --command >= 0 && strcmp(argv[1], commands[command]) != 0)
         ;
-    if (argc > 1 && command < 0 && argv[1][0] == '-')
-        read_command_line(&line, argc, argv, 1, words, 0); /* --help, --version */
+    for (int i = 1; command < 0 && i < argc; i++)
+        if (is_about_program(argv[i]))
+            read_command_line(&line, argc, argv, i, words, 0); /* ends the program */
     if (argc < 2 || command < 0)
         wrong_usage(&line, "the first word is 'pca', 'tsne', 'transform' or 'plot'");
     set->command = (enum embed_command)command;

@@ -73,20 +73,29 @@ static void check_comma(const struct command_line *line, const struct option_lin
     wrong_value(line, option->name, text, accepted);
 }
 
+static void describe_range(const struct option_line *option, char *text, size_t size) {
+    double least = option->least, most = option->most;
+    if (isinf(least))
+        snprintf(text, size, "a number is accepted");
+    else if (isinf(most))
+        snprintf(text, size, "a number of %.10g or more is accepted", least);
+    else if (least == ABOVE_0 && most == BELOW_1)
+        snprintf(text, size, "a number above 0 and below 1 is accepted");
+    else if (least == ABOVE_0)
+        snprintf(text, size, "a number above 0, up to %.10g, is accepted", most);
+    else
+        snprintf(text, size, "a number from %.10g to %.10g is accepted", least, most);
+}
+
 static void take_real(const struct command_line *line, const struct option_line *option,
                       const char *text) {
     char *end, accepted[96];
     double value = strtod(text, &end);
     if (end > text)
         check_comma(line, option, text, end);
-    if (isinf(option->most))
-        snprintf(accepted, sizeof accepted, "a number of %.10g or more is accepted", option->least);
-    else
-        snprintf(accepted, sizeof accepted, "a number from %.10g to %.10g is accepted",
-                 option->least, option->most);
+    describe_range(option, accepted, sizeof accepted);
     if (end == text || *end || !isfinite(value) || value < option->least || value > option->most)
-        wrong_value(line, option->name, text,
-                    isinf(option->least) ? "a number is accepted" : accepted);
+        wrong_value(line, option->name, text, accepted);
     *(double *)option->value = value;
 }
 

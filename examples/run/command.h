@@ -2,6 +2,7 @@
 #ifndef RUN_COMMAND_H
 #define RUN_COMMAND_H
 
+#include <float.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +24,10 @@ struct texts {
     int count;
     const char *items[MOST_TEXTS];
 };
+
+/* Bounds of a REAL that leave out 0, and 1. */
+#define ABOVE_0 DBL_MIN
+#define BELOW_1 (1 - DBL_EPSILON / 2)
 
 struct option_line {
     const char *name;     /* "batch-size" */

@@ -106,6 +106,17 @@ def read_safetensors(path):
     return tensors
 
 
+def write_safetensors(path, tensors, metadata):
+    """{name: (shape, numbers)} as float32"""
+    header, content = {"__metadata__": metadata}, b""
+    for name, (shape, values) in tensors.items():
+        packed = struct.pack(f"<{len(values)}f", *values)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(content), len(content) + len(packed)]}
+        content += packed
+    text = json.dumps(header).encode()
+    write(path, struct.pack("<Q", len(text)) + text + content)
+
+
 def check_png(path):
     content = read(path)
     assert content[:8] == b"\x89PNG\r\n\x1a\n", path

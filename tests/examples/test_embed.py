@@ -189,6 +189,33 @@ class Embed(Clusters):
                 self.assertIn("Try 'dlviz-embed --help'.", process.stderr)
                 self.assertEqual(process.stdout, "")
 
+    def test_ranges_are_what_is_accepted(self):
+        """What a refusal names is accepted, to its ends."""
+        for kind, option, low, high, least, most in (("pca", "variance", "0", "1", "1e-300", "0.9999999999999999"),
+                                                     ("tsne", "perplexity", "0.99", "1000001", "1", "1e6"),
+                                                     ("tsne", "learning-rate", "-1", "1.1e12", "0", "1e12"),
+                                                     ("tsne", "early-exaggeration", "0", "1.1e6", "1e-300", "1e6"),
+                                                     ("tsne", "late-exaggeration", "0", "1.1e6", "1e-300", "1e6"),
+                                                     ("tsne", "degrees-of-freedom", "0.049", "10001", "0.05", "1e4")):
+            lasting = ["--iterations", 1] if kind == "tsne" else []
+            for value in (low, high, "1e39"):
+                with self.subTest(option=option, value=value):
+                    process = self.embed(2, kind, "--" + option, value, *lasting)
+                    self.expect_line(2, process, f"--{option} {value}: a number ")
+                    self.assertEqual(low == "0", "above 0" in process.stderr, process.stderr)
+                    self.assertEqual(high == "1", "below 1 " in process.stderr, process.stderr)
+            for value in (least, most):
+                with self.subTest(option=option, value=value):
+                    self.embed(0, kind, "--" + option, value, *lasting)
+
+    def test_options_before_the_command(self):
+        for words in (["--quality", "pca"], ["--quiet", "pca"], ["--perplexity", "5", "tsne"], ["--none"], ["umap"], []):
+            with self.subTest(words=words):
+                process = run("dlviz-embed", *words)
+                self.expect_usage(process, "the first word is 'pca', 'tsne', 'transform' or 'plot'")
+        for words in (["--help"], ["-h"], ["--version"], ["--quiet", "--help"], ["--quality", "--help"]):
+            self.expect(0, run("dlviz-embed", *words))
+
     def test_numbers_far_from_zero(self):
         """Times in seconds and positions in metres keep what tells the rows apart."""
         self.embed(0, "pca")
@@ -346,6 +373,37 @@ class Labels(Clusters):
         process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path("cut.npy"))
         self.expect_line(1, process, "cut.npy", "cut short")
 
+    def test_empty_lines_at_the_end(self):
+        """An empty last line may be a point without a class or a name, or none: no label moves to another point."""
+        texts = ["ab"[label > 0] for label in self.labels]
+        gaps, digits = [*texts[:-1], ""], [str(label) for label in self.labels]
+        some = [*digits[:-1], ""]
+
+        def classes(lines, name="l.csv", status=0):
+            files.write(path(name), "".join(line + "\n" for line in lines).encode())
+            process = run("dlviz-embed", "pca", self.input, path("out.npy"), "--labels", path(name), "--html", path("l.html"),
+                          "--quiet")
+            self.expect(status, process)
+            if status:
+                return process
+            page = files.read_page(path("l.html"))
+            return [page["classes"][at] if at < len(page["classes"]) else "" for at in files.unpack(page["labels"], "B")]
+
+        for lines in (texts, gaps, some):
+            for end in ([], [""], ["", "", ""]):
+                with self.subTest(lines=lines[-2:], end=end):
+                    self.assertEqual(classes([*lines, *end], "l.txt"), lines)
+                    self.assertEqual(classes(["kind", *lines, *end]), lines)
+                    self.assertEqual(classes([*lines, *end]), lines)
+        self.assertEqual(classes(["kind", *texts[:-1], '""']), gaps)
+        self.assertEqual(classes(["", *texts[1:]]), ["", *texts[1:]])
+        self.expect_line(1, classes(["kind", *digits[:-1]], status=1), "59 labels", "60 points")
+        self.expect_line(1, classes(["kind", *texts[:-2]], status=1), "59 labels", "60 points")
+        files.write(path("n.txt"), "".join(f"{word}\n" for word in gaps).encode())
+        self.expect(0, run("dlviz-embed", "pca", self.input, path("out.npy"), "--names", path("n.txt"), "--html",
+                           path("n.html"), "--quiet"))
+        self.assertEqual(files.read_page(path("n.html"))["names"], gaps)
+
     def test_more_classes_than_colors(self):
         rows = [[float(i % 17), float(i % 23), float(i)] for i in range(300)]
         files.write_npy(path("many.npy"), rows)
@@ -356,6 +414,17 @@ class Labels(Clusters):
             self.expect_line(1, process, "300 classes", "256")
             self.assertFalse(os.path.exists(path("many-out.npy")))
         self.expect_line(0, run("dlviz-embed", "pca", *arguments), "silhouette")
+        # A page shows more, of numbers as of words.
+        self.expect_line(0, run("dlviz-embed", "pca", *arguments, "--html", path("many.html")), "silhouette")
+        self.assertEqual(files.read_page(path("many.html"))["classes"], [str(i) for i in range(300)])
+        os.remove(path("many-out.npy"))
+        files.write_npy(path("most.npy"), [[float(i), float(i * i % 97)] for i in range(65535)])
+        for kind in ("", "w"):
+            files.write(path("most.txt"), "".join(f"{kind}{i}\n" for i in range(65535)).encode())
+            process = run("dlviz-embed", "pca", path("most.npy"), path("many-out.npy"), "--labels", path("most.txt"),
+                          "--html", path("many.html"))
+            self.expect_line(1, process, "most.txt' has 65535 classes; a page shows up to 65534")
+            self.assertFalse(os.path.exists(path("many-out.npy")))
 
     def test_a_measure_without_meaning_loses_nothing(self):
         for labels in ([4] * self.N, list(range(self.N))):
@@ -455,6 +524,23 @@ class Sources(Clusters):
                            path("page.html"), "--images", path("chw.npy"), "--names", path("names.txt"), "--threads", 1))
         self.assertEqual(files.read(path("page.html")), first)
 
+    def test_black_and_white_of_any_scale(self):
+        """Pictures whose numbers are of no usual scale are as bright as others."""
+        def sprite(kind, letter, white, status=0):
+            pixels = [white * ((i + y + x) % 2) for i in range(self.N) for y in range(4) for x in range(3)]
+            files.write(path("images.npy"), files.npy_header(kind, (self.N, 4, 3)) + struct.pack(f"<{len(pixels)}{letter}", *pixels))
+            process = self.embed(status, "pca", "--html", path("scale.html"), "--images", path("images.npy"))
+            return process if status else files.read(path("scale.html")).split(b' id="sprite">')[1].split(b"<")[0]
+
+        expected = sprite("|u1", "B", 255)
+        for kind, letter, white in (("<f4", "f", 1), ("<f4", "f", 1.02), ("<f4", "f", 2.5), ("<f4", "f", 255), ("<f8", "d", 4095),
+                                    ("<i8", "q", 1), ("<i8", "q", 9), ("<i8", "q", 255), ("|b1", "?", True), ("|u1", "B", 1)):
+            with self.subTest(kind=kind, white=white):
+                self.assertEqual(sprite(kind, letter, white), expected)
+        self.assertNotEqual(sprite("<f4", "f", 128), expected)  # gray
+        self.assertNotEqual(sprite("|u1", "B", 128), expected)
+        self.expect_line(1, sprite("<f4", "f", math.nan, 1), "images.npy' has NaN in picture 0")
+
     def test_what_does_not_fit_the_page_is_refused(self):
         files.write(path("few-names.txt"), b"one\ntwo\n")
         files.write(path("few-images.npy"), files.npy_header("|u1", (2, 3, 3)) + bytes(18))
@@ -496,6 +582,13 @@ class Sources(Clusters):
                     distances = sorted((sum((placed[2 * i + k] - old[2 * j + k]) ** 2 for k in range(2)), j)
                                        for j in range(self.N))
                     self.assertEqual(self.labels[distances[0][1]], self.labels[i])
+        # Without the PCA, new points would be taken for what it makes of them where they have as many columns.
+        whole = path("whole.safetensors")
+        self.embed(0, "tsne", "--iterations", 20, "--pca", self.D, "--save", whole, "--quiet")
+        os.remove(path("whole.pca.safetensors"))
+        process = run("dlviz-embed", "transform", whole, path("new.npy"), path("never.npy"))
+        self.expect_line(1, process, "whole.pca.safetensors' is missing", "whole.safetensors'")
+        self.assertFalse(os.path.exists(path("never.npy")))
         # As a run leaves it that was ended between the two files.
         files.write(pca, of_another)
         process = run("dlviz-embed", "transform", model, path("new.npy"), path("never.npy"))
@@ -548,6 +641,9 @@ class Early(Clusters):
             file.write(b"".join(b"caf\xe9 %d\n" % i for i in range(self.N)))
         self.refuse(1, ("UTF-8",), self.input, path("out.npy"), "--html", path("page.html"), "--names",
                     path("none.txt"), tsne=True)
+        files.write(path("labels.txt"), b"".join(b"caf\xe9 %d\n" % (i % 2) for i in range(self.N)))
+        self.refuse(1, ("labels.txt", "UTF-8"), self.input, path("out.npy"), "--html", path("page.html"), "--labels",
+                    path("labels.txt"), tsne=True)
         self.refuse(1, ("title", "UTF-8"), self.input, path("out.npy"), "--html", path("page.html"), "--title",
                     os.fsdecode(b"caf\xe9"), tsne=True)
 
@@ -578,6 +674,18 @@ class Early(Clusters):
         files.write_npy(path("column.npy"), self.labels, "<i8")
         self.expect(0, run("dlviz-embed", "pca", path("column.npy"), path("out.npy"), "--components", 1, "--labels",
                            path("column.npy")))
+
+    def test_a_file_that_nobody_has_named_is_kept(self):
+        """Beside --save the PCA has its place, and there may be something else."""
+        other = path("map.pca.safetensors")
+        files.write_safetensors(path("foreign"), {"x": ([1], [1.0])}, {"of": "another program"})
+        for content in (b"notes", files.read(path("foreign"))):
+            for reduce in ([], ["--pca", 3]):
+                files.write(other, content)
+                self.refuse(1, (f"'{other}'", "--save", "move it away"), self.input, path("out.npy"), "--save",
+                            path("map.safetensors"), *reduce, tsne=True)
+                self.assertEqual(files.read(other), content)
+        self.assertFalse(os.path.exists(path("map.safetensors")))
 
     def test_settings_that_do_not_go_together(self):
         self.refuse(2, ("--method grid", "1 or 2 dimensions"), self.input, path("out.npy"), "--method", "grid",

@@ -1,5 +1,6 @@
 """The examples of other networks and trainings: a residual one, one cycle, an autoencoder, a regression, one for
 other programs, one that is asked what it saw, one with PyTorch's features."""
+import json
 import os
 import re
 import statistics
@@ -114,3 +115,18 @@ class Networks(Case):
             self.assertTrue(match, process.stdout)
             self.assertGreater(float(match.group(1)), 60)
             files.check_png(path("augment.png"))
+
+
+class Answers(Case):
+    def test_what_gives_no_classes_is_refused(self):
+        """A network may end with images: a class of these would be a pixel, and they are more numbers than classes."""
+        settings = {"out_channels": 2, "kernel": [3, 3], "stride": [1, 1], "padding": [1, 1], "dilation": [1, 1], "bias": False}
+        network = {"version": 1, "input": [1, 28, 28], "layers": [{"name": "conv", "type": "conv2d", "settings": settings}],
+                   "loss": {"type": "mse"}, "data": {"means": [], "deviations": []}}
+        files.write_safetensors(path("images.safetensors"), {"conv.weight": ([2, 1, 3, 3], [0.5] * 18)},
+                                {"dlviz.network": json.dumps(network)})
+        images = os.path.join(programs.data, "t10k-images-idx3-ubyte")
+        for program in ("predict", "serve"):
+            process = run(program, path("images.safetensors"), images)
+            self.expect_line(1, process, "the model's output is no vector of classes")
+            self.assertEqual(process.stdout, "")

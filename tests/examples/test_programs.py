@@ -20,7 +20,7 @@ import files
 import programs
 
 MODULES = ["test_results", "test_trouble", "test_terminal", "test_train", "test_embed", "test_custom_layer", "test_cpp",
-           "test_networks", "test_names"]
+           "test_networks", "test_names", "test_reproduce", "test_documents"]
 
 
 def run_through(script, examples):
