@@ -65,7 +65,9 @@ dlviz_status check_pca_path(const char *path) {
     struct stat info;
     dlviz_safetensors *file = NULL;
     if (AGAIN(stat(path, &info)) != 0)
-        return DLVIZ_OK;
+        return is_missing(errno) || errno == ENAMETOOLONG
+                   ? DLVIZ_OK
+                   : dlviz_fail(DLVIZ_ERROR_IO, "cannot look at '%s': %s", path, strerror(errno));
     bool own = S_ISREG(info.st_mode) && dlviz_safetensors_open(&file, path) == DLVIZ_OK &&
                dlviz_safetensors_metadata(file, MARK);
     dlviz_safetensors_destroy(file);
