@@ -92,8 +92,8 @@ START_TEST(text_is_cut_between_characters_as_readers_see_them) {
         "e\xCC\x81"
         "e\xCC\x81"
         "e\xCC\x81",
-        "\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA7 and "
-        "\xF0\x9F\x91\x8D\xF0\x9F\x8F\xBD and \xE2\x9D\xA4\xEF\xB8\x8F",
+        ("\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA7 and "
+         "\xF0\x9F\x91\x8D\xF0\x9F\x8F\xBD and \xE2\x9D\xA4\xEF\xB8\x8F"),
         "\xE0\xA4\xB9\xE0\xA4\xBF\xE0\xA4\xB9\xE0\xA4\xBF\xE0\xA4\xB9\xE0\xA4\xBF",
         "\xD7\xA9\xD6\xB8\xD7\x9C\xD6\xB8\xD7\xA9\xD6\xB8\xD7\x9C\xD6\xB8",
         "plain words with   spaces",
@@ -316,8 +316,8 @@ START_TEST(an_svg_has_its_text_as_text) {
     static const char *const wanted[] = {
         ">Cats &amp; &lt;dogs&gt;</text>",
         "<title>Cats &amp; &lt;dogs&gt;</title>",
-        "<desc>A map of 400 points in 4 classes: a &lt; b (100), c &amp; &quot;d&quot; (100), "
-        "]]&gt; (100), x\xEF\xBF\xBDy\xEF\xBF\xBDz (100).</desc>",
+        ("<desc>A map of 400 points in 4 classes: a &lt; b (100), c &amp; &quot;d&quot; (100), "
+         "]]&gt; (100), x\xEF\xBF\xBDy\xEF\xBF\xBDz (100).</desc>"),
         ">a &lt; b  (100)</text>",
         ">]]&gt;</text>",
     };
