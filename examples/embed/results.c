@@ -1,5 +1,6 @@
 /* The figure and the page. */
 #include "embed.h"
+#include "../run/class_lines.h"
 #include "../run/rows.h"
 #include "../run/text.h"
 #include "../run/try.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NEIGHBORS = 10, MOST_EXACT = 20000, MOST_NAME = 256 };
+enum { NEIGHBORS = 10, MOST_EXACT = 20000 };
 
 /* The first two columns of a matrix; one column lies on the horizontal axis. */
 static dlviz_status two_columns(const dlviz_tensor *result, dlviz_tensor **map) {
@@ -43,28 +44,13 @@ static dlviz_status set_axes(dlviz_figure *figure, const struct shown *shown) {
     return dlviz_figure_set_axis_shares(figure, count < 3 ? count : 3, shares);
 }
 
-/* A figure takes lines of text; labels may be whatever a file has. */
-static dlviz_status set_class_names(dlviz_figure *figure, const struct labels *labels) {
-    int64_t count = labels->num_names;
-    const char **names = calloc((size_t)count + 1, sizeof *names);
-    char(*lines)[MOST_NAME] = calloc((size_t)count + 1, sizeof *lines);
-    for (int64_t i = 0; names && lines && i < count; i++) {
-        dlviz_printable(lines[i], sizeof *lines, labels->names[i]);
-        names[i] = lines[i];
-    }
-    dlviz_status status = names && lines ? dlviz_figure_set_class_names(figure, count, names)
-                                         : dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
-                                                      "no memory for the names of classes");
-    free(names);
-    free(lines);
-    return status;
-}
-
 static dlviz_status set_up(dlviz_figure *figure, const struct shown *shown) {
     TRY(dlviz_figure_set_title(figure, shown->set->title));
     TRY(set_axes(figure, shown));
     bool named = shown->labels && shown->labels->names;
-    return named ? set_class_names(figure, shown->labels) : DLVIZ_OK;
+    return named ? set_class_lines(figure, shown->labels->num_names,
+                                   (const char *const *)shown->labels->names)
+                 : DLVIZ_OK;
 }
 
 /* Of more than three columns the first two. */

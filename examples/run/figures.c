@@ -1,4 +1,5 @@
 /* A run's figures, each as PNG and as SVG. */
+#include "class_lines.h"
 #include "folder.h"
 #include "run.h"
 #include "text.h"
@@ -8,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_MATRIX_CLASSES = 256, MOST_TILES = 1024, MOST_NAME = 256 /* bytes */ };
+enum { MOST_MATRIX_CLASSES = 256, MOST_TILES = 1024 };
 
 /* Titles the figure and writes it twice; destroys it whatever happens. */
 static dlviz_status finish(const struct run *run, dlviz_figure *figure, const char *what,
@@ -31,22 +32,17 @@ static dlviz_status finish(const struct run *run, dlviz_figure *figure, const ch
     return status;
 }
 
-/* A figure takes lines of text; a class may be called whatever a folder, or a column, is. */
 static dlviz_status set_names(const struct run *run, dlviz_figure *figure) {
     int64_t classes = dlviz_dataset_num_classes(run->data.test);
     if (!dlviz_dataset_class_name(run->data.test, 0))
         return DLVIZ_OK;
     const char **names = calloc((size_t)classes, sizeof *names);
-    char(*lines)[MOST_NAME] = calloc((size_t)classes, sizeof *lines);
-    for (int64_t i = 0; names && lines && i < classes; i++) {
-        dlviz_printable(lines[i], sizeof *lines, dlviz_dataset_class_name(run->data.test, i));
-        names[i] = lines[i];
-    }
-    dlviz_status status = names && lines ? dlviz_figure_set_class_names(figure, classes, names)
-                                         : dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY,
-                                                      "no memory for the names of classes");
+    if (!names)
+        return dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "no memory for the names of classes");
+    for (int64_t i = 0; i < classes; i++)
+        names[i] = dlviz_dataset_class_name(run->data.test, i);
+    dlviz_status status = set_class_lines(figure, classes, names);
     free(names);
-    free(lines);
     return status;
 }
 

@@ -16,9 +16,8 @@ struct dlz_post_op {
     uint64_t stream;
     /* planned */
     float *mean, *scale, *shift, *a, *b, *d;
-    float
-        *reach;  /* on the way back: dlz_post.reach, of channels whose deviation needs it, else 1 */
-    float *ones; /* channels of them, and as many zeros; with an activation and a dropout */
+    float *reach;   /* on the way back: dlz_post.reach, 1 where deviations need none */
+    float *ones;    /* channels of them, and as many zeros; with an activation and a dropout */
     double *sums;   /* a block a tile: moments on the way forward, sums on the way back */
     double *parts;  /* the same of each part of the batch whose tiles are summed up by themselves */
     double *total;  /* the same of the batch */

@@ -40,8 +40,7 @@ typedef struct dlz_mixture {
 struct dlviz_network {
     atomic_int references; /* the user's handle, trainers and optimizers */
     atomic_int trainers;   /* that rely on the loss */
-    atomic_bool
-        averaged; /* the states are a trainer's average, and it has those that are trained */
+    atomic_bool averaged;  /* its states are a trainer's average; the trainer has its own */
     dlz_busy busy;
     dlviz_loss *loss;
     dlz_graph graph;

@@ -711,11 +711,23 @@ static void prepare(const dlz_conv3x3_plan *plan, int64_t tile, const float *w,
                       backward_weights, plan->backward_step);
 }
 
+/* The taps of rows that were transformed along. */
+DLZ_INLINE void transform_columns_back(dlz_vd along[SPAN][3], dlz_vd taps[9]) {
+    for (int j = 0; j < 3; j++) {
+        dlz_vd column[SPAN], result[3];
+        for (int i = 0; i < SPAN; i++)
+            column[i] = along[i][j];
+        transform_weights_back(column, result);
+        for (int i = 0; i < 3; i++)
+            taps[i * 3 + j] = result[i];
+    }
+}
+
 /* DLZ_HALF_LANES out channels of one in channel, taps[tap][out channel], from a run's first
  * accumulator. */
 static void finish_half(const dlz_conv3x3_plan *plan, int64_t each, const float *from,
                         float *taps) {
-    dlz_vd along[SPAN][3];
+    dlz_vd along[SPAN][3], sums[9];
     for (int i = 0; i < SPAN; i++) {
         dlz_vd row[SPAN];
         for (int j = 0; j < SPAN; j++, from += plan->forward_step) {
@@ -726,14 +738,9 @@ static void finish_half(const dlz_conv3x3_plan *plan, int64_t each, const float 
         }
         transform_weights_back(row, along[i]);
     }
-    for (int j = 0; j < 3; j++) {
-        dlz_vd column[SPAN], result[3];
-        for (int i = 0; i < SPAN; i++)
-            column[i] = along[i][j];
-        transform_weights_back(column, result);
-        for (int i = 0; i < 3; i++)
-            *(dlz_vhu *)(taps + (i * 3 + j) * DLZ_LANES) = dlz_narrow(result[i]);
-    }
+    transform_columns_back(along, sums);
+    for (int tap = 0; tap < 9; tap++)
+        *(dlz_vhu *)(taps + tap * DLZ_LANES) = dlz_narrow(sums[tap]);
 }
 
 /* The same where some accumulators are of taps, which come last, as they are. */
@@ -753,14 +760,7 @@ static void finish_half_of_taps(const dlz_conv3x3_plan *plan, int64_t each, cons
         }
         transform_weights_back(row, along[i]);
     }
-    for (int j = 0; j < 3; j++) {
-        dlz_vd column[SPAN], result[3];
-        for (int i = 0; i < SPAN; i++)
-            column[i] = along[i][j];
-        transform_weights_back(column, result);
-        for (int i = 0; i < 3; i++)
-            sums[i * 3 + j] = result[i];
-    }
+    transform_columns_back(along, sums);
     for (int tap = 0; tap < 9; tap++) {
         for (int64_t a = 0; a < each; a++) {
             const float *from = run + a * plan->accumulator_stride;
