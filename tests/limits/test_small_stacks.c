@@ -5,6 +5,7 @@
 #include "base/base.h"
 #include "limits/work.h"
 #include "tensor/safetensors.h"
+#include "support/sanitizers.h"
 #include "support/support.h"
 
 #include <pthread.h>
@@ -21,7 +22,7 @@ enum { PROMISED = 64 << 10, PROMISED_TO_DRAW = 256 << 10 };
 enum { ROOMY = 2 << 20, PATTERN = 0xA5 };
 
 /* Instrumented code has larger frames, and so has code that is not optimized. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+#if WITH_ADDRESS_SANITIZER || WITH_THREAD_SANITIZER || !defined(__OPTIMIZE__)
 #define FRAMES_ARE_OURS false
 #else
 #define FRAMES_ARE_OURS true

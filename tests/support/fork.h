@@ -2,6 +2,8 @@
 #ifndef DLZ_TESTS_FORK_H
 #define DLZ_TESTS_FORK_H
 
+#include "support/sanitizers.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,16 +11,7 @@
 
 /* ThreadSanitizer takes a thread that the child of a fork starts for one of its parent's now and
  * then, and ends the process. */
-#if defined(__SANITIZE_THREAD__)
-#define FORKS_START_THREADS 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define FORKS_START_THREADS 0
-#endif
-#endif
-#ifndef FORKS_START_THREADS
-#define FORKS_START_THREADS 1
-#endif
+#define FORKS_START_THREADS (!WITH_THREAD_SANITIZER)
 
 static inline bool cannot_fork(void) {
     if (!FORKS_START_THREADS)
@@ -32,16 +25,7 @@ static inline bool cannot_fork(void) {
 
 /* AddressSanitizer's allocator has locks: where another thread allocates at a fork, they stay shut in
  * the child (GCC 12). */
-#if defined(__SANITIZE_ADDRESS__)
-#define FORKS_ALLOCATE 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FORKS_ALLOCATE 0
-#endif
-#endif
-#ifndef FORKS_ALLOCATE
-#define FORKS_ALLOCATE 1
-#endif
+#define FORKS_ALLOCATE (!WITH_ADDRESS_SANITIZER)
 
 /* While other threads work. */
 static inline bool cannot_fork_amid_work(void) {

@@ -2,16 +2,14 @@
 #ifndef DLZ_TESTS_RESIDENT_H
 #define DLZ_TESTS_RESIDENT_H
 
+#include "support/sanitizers.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MEMORY_IS_OURS false
-#else
-#define MEMORY_IS_OURS true
-#endif
+#define MEMORY_IS_OURS (!WITH_ADDRESS_SANITIZER && !WITH_THREAD_SANITIZER)
 
 /* "VmRSS", "VmHWM", "VmData"; −1 where the kernel does not say. */
 static inline double megabytes(const char *name) {

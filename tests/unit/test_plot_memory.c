@@ -1,6 +1,7 @@
 /* One allocation of cairo's fails: the figure is refused, or it is the same as ever. It is never
  * drawn without its text, or in part, as if all were well. */
 #include "support/figures.h"
+#include "support/sanitizers.h"
 
 #include <errno.h>
 #include <link.h>
@@ -10,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !WITH_ADDRESS_SANITIZER && !WITH_THREAD_SANITIZER
 #define CAN_FAIL 1
 
 void *__libc_malloc(size_t);
