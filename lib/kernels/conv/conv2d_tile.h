@@ -69,7 +69,8 @@ DLZ_INLINE void forward_tile(const int rows, const int vectors, const patch_walk
             DLZ_UNROLL for (int j = 0; j < vectors; j++) row[j] = dlz_load(weights + j * LANES);
             DLZ_UNROLL for (int i = 0; i < rows; i++) {
                 dlz_v value = dlz_splat(at[i * a_step]);
-                DLZ_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] += value * row[j];
+                DLZ_UNROLL for (int j = 0; j < vectors; j++) sum[i][j] =
+                    dlz_fma(value, row[j], sum[i][j]);
             }
             weights += walk->weights_step;
         }
@@ -126,7 +127,8 @@ DLZ_INLINE void weights_tile(const int rows, const int vectors, const int stream
                     dlz_load(gradient + j * LANES);
                 DLZ_UNROLL for (int i = 0; i < rows; i++) {
                     dlz_v value = dlz_splat(pixel[i]);
-                    DLZ_UNROLL for (int j = 0; j < vectors; j++) sum[s][i][j] += value * row[j];
+                    DLZ_UNROLL for (int j = 0; j < vectors; j++) sum[s][i][j] =
+                        dlz_fma(value, row[j], sum[s][i][j]);
                 }
                 pixel += a_step;
                 gradient += g_step;
@@ -135,7 +137,8 @@ DLZ_INLINE void weights_tile(const int rows, const int vectors, const int stream
         for (; streams > 1 && p < walk->count; p++, pixel += a_step, gradient += g_step) {
             DLZ_UNROLL for (int j = 0; j < vectors; j++) {
                 dlz_v row = dlz_load(gradient + j * LANES);
-                DLZ_UNROLL for (int i = 0; i < rows; i++) sum[0][i][j] += dlz_splat(pixel[i]) * row;
+                DLZ_UNROLL for (int i = 0; i < rows; i++) sum[0][i][j] =
+                    dlz_fma(dlz_splat(pixel[i]), row, sum[0][i][j]);
             }
         }
     }

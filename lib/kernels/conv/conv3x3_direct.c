@@ -139,7 +139,7 @@ DLZ_INLINE void tap_block(const int pixels, const int vecs, const float *strip, 
                 dlz_v s = dlz_splat(a[r * stride + i]);
                 DLZ_UNROLL
                 for (int v = 0; v < vecs; v++)
-                    sum[r][v] += s * row[v];
+                    sum[r][v] = dlz_fma(s, row[v], sum[r][v]);
             }
         }
     }
@@ -322,7 +322,7 @@ DLZ_INLINE void tap_gradient(const int vecs, const float *strip, const int64_t *
                 dlz_v s = dlz_splat(a[offset[r]]);
                 DLZ_UNROLL
                 for (int v = 0; v < vecs; v++)
-                    sum[r][v] += s * row[v];
+                    sum[r][v] = dlz_fma(s, row[v], sum[r][v]);
             }
         }
     }

@@ -36,7 +36,7 @@ DLZ_INLINE void gemm_block(const int rows, const int vecs, int64_t depth, const 
             dlz_v s = dlz_splat(a[r * lda + i]);
             DLZ_UNROLL
             for (int v = 0; v < vecs; v++)
-                sum[r][v] += s * row[v];
+                sum[r][v] = dlz_fma(s, row[v], sum[r][v]);
         }
     }
     DLZ_UNROLL
@@ -111,7 +111,7 @@ DLZ_INLINE void gemm_t_block(const int rows, const int vecs, int64_t depth, cons
             dlz_v s = dlz_splat(a[i * lda + r]);
             DLZ_UNROLL
             for (int v = 0; v < vecs; v++)
-                sum[r][v] += s * row[v];
+                sum[r][v] = dlz_fma(s, row[v], sum[r][v]);
         }
     }
     DLZ_UNROLL

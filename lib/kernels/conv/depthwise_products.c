@@ -119,7 +119,7 @@ DLZ_INLINE void sliding_tile(const int pixels, const int down, const int across,
             DLZ_UNROLL for (int h = 0; h < across; h++) {
                 int i = x - (back ? across - 1 - h : h);
                 if (i >= 0 && i < pixels)
-                    sum[i] += value * weight[h];
+                    sum[i] = dlz_fma(value, weight[h], sum[i]);
             }
         }
     }
