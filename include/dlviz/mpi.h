@@ -30,7 +30,9 @@ extern "C" {
  *  needed, and then this and all that is handed the communicator is called on the main thread; from
  *  MPI_THREAD_SERIALIZED on, on any.
  *  Returns DLVIZ_ERROR_INVALID_ARGUMENT, DLVIZ_ERROR_STATE (MPI is not ready, or offers fewer
- *  threads), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_COMM, on all ranks if on one. */
+ *  threads), DLVIZ_ERROR_OUT_OF_MEMORY or DLVIZ_ERROR_COMM, on all ranks if on one; but on that rank
+ *  alone where it cannot ask the others: MPI is not ready, the thread may not call it, or `mpi_comm`
+ *  is no intracommunicator. */
 DLVIZ_CHECKED dlviz_status dlviz_mpi_comm_create(dlviz_comm **out, MPI_Comm mpi_comm);
 
 /** For programs that do nothing else with MPI. Where an MPI launcher has started this process, as

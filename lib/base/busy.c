@@ -1,8 +1,14 @@
 #include "base/busy.h"
 
+/* A number that no other thread gets, 0 for none. The address of something of the thread's own would
+ * not do: in the child of a fork a new thread may lie where one of the parent's lay, and would pass
+ * for it. */
 static uintptr_t this_thread(void) {
-    static _Thread_local char place;
-    return (uintptr_t)&place;
+    static atomic_uintptr_t last;
+    static _Thread_local uintptr_t number;
+    if (number == 0)
+        number = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    return number;
 }
 
 static dlviz_status refuse(const char *who, const char *what, bool own) {

@@ -54,9 +54,12 @@ dlviz_status dlz_comm_agree(dlviz_comm *comm, dlviz_status own) {
 /* -- Settings -------------------------------------------------------------------------------------
  */
 
-#define COMPARED 4096 /* bytes of texts that differ, which are looked at for where */
-#define SHOWN 160     /* bytes of them in the sentence */
-#define BEFORE 40     /* and of these, so many before the first difference */
+#define SHOWN 160 /* bytes of texts that differ, in the sentence */
+#define BEFORE 40 /* and of these, so many before the first difference */
+/* Texts are looked at so many bytes at a time, with the 0 behind them, and from STEP on those that follow:
+ * so that all that is shown lies in one piece. */
+#define COMPARED 4096
+#define STEP (COMPARED - 1 - 2 * SHOWN)
 
 /* Fowler, Noll and Vo's hash, 1a. */
 uint64_t dlz_comm_hash(const char *text) {
@@ -67,30 +70,35 @@ uint64_t dlz_comm_hash(const char *text) {
 }
 
 /* Cuts out what is about the first difference, at whole characters. */
-static void shorten(char shown[SHOWN + 8], const char *text, size_t difference) {
+static void shorten(char shown[SHOWN + 8], const char *text, size_t difference, bool follows) {
     size_t first = difference > BEFORE ? difference - BEFORE : 0;
     while (first > 0 && ((unsigned char)text[first] & 0xC0) == 0x80)
         first--;
     size_t length = strlen(text + first), kept = length < SHOWN ? length : SHOWN;
     while (kept > 0 && kept < length && ((unsigned char)text[first + kept] & 0xC0) == 0x80)
         kept--;
-    snprintf(shown, SHOWN + 8, "%s%.*s%s", first > 0 ? "..." : "", (int)kept, text + first,
-             kept < length ? "..." : "");
+    snprintf(shown, SHOWN + 8, "%s%.*s%s", first > 0 || follows ? "..." : "", (int)kept,
+             text + first, kept < length ? "..." : "");
 }
 
 static dlviz_status tell_difference(dlviz_comm *comm, const char *who, const char *what,
                                     const char *text, int rank) {
-    char texts[2][COMPARED] = {"", ""}, shown[2][SHOWN + 8];
-    for (int i = 0; i < 2; i++) {
-        snprintf(texts[i], COMPARED, "%s", text);
-        DLZ_TRY(dlz_comm_broadcast_from(comm, i == 0 ? 0 : rank, texts[i], COMPARED));
-        texts[i][COMPARED - 1] = '\0';
+    char texts[2][COMPARED], shown[2][SHOWN + 8];
+    size_t difference = 0, length = strlen(text), begin = 0;
+    for (;; begin += STEP) {
+        for (int i = 0; i < 2; i++) {
+            memset(texts[i], 0, COMPARED);
+            snprintf(texts[i], COMPARED, "%s", begin < length ? text + begin : "");
+            DLZ_TRY(dlz_comm_broadcast_from(comm, i == 0 ? 0 : rank, texts[i], COMPARED));
+            texts[i][COMPARED - 1] = '\0';
+        }
+        for (difference = 0; texts[0][difference] && texts[0][difference] == texts[1][difference];)
+            difference++;
+        if (difference < STEP + SHOWN)
+            break;
     }
-    size_t difference = 0;
-    while (texts[0][difference] && texts[0][difference] == texts[1][difference])
-        difference++;
     for (int i = 0; i < 2; i++)
-        shorten(shown[i], texts[i], difference);
+        shorten(shown[i], texts[i], difference, begin > 0);
     return dlz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                     "%s: %s is '%s' on rank %d and '%s' on rank 0; the same is accepted on all "
                     "ranks",

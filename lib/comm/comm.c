@@ -86,6 +86,7 @@ dlviz_status dlviz_comm_create(dlviz_comm **out, int64_t rank, int64_t num_ranks
 void dlviz_comm_destroy(dlviz_comm *comm) {
     if (!comm || atomic_fetch_sub(&comm->holders, 1) > 1)
         return;
+    DLZ_NOT_CANCELLED;
     if (comm->functions.destroy)
         comm->functions.destroy(comm->user);
     for (int i = 0; i <= DLZ_SUM_SLOTS; i++)

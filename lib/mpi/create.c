@@ -1,12 +1,14 @@
 /* Made of an MPI communicator. */
 #include <dlviz/mpi.h>
 
+#include "base/cancel.h"
 #include "mpi/link.h"
 
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What forbids to ask the other ranks. */
 static dlviz_status check_mpi(int *level) {
     int initialized = 0, finalized = 0, is_main = 0;
     DLZ_MPI_TRY("MPI_Initialized", MPI_Initialized(&initialized));
@@ -15,16 +17,13 @@ static dlviz_status check_mpi(int *level) {
         return dlviz_fail(DLVIZ_ERROR_STATE, "dlviz_mpi_comm_create: MPI is %s",
                           finalized ? "finalized" : "not initialized");
     DLZ_MPI_TRY("MPI_Query_thread", MPI_Query_thread(level));
-    if (*level < MPI_THREAD_FUNNELED)
-        return dlviz_fail(DLVIZ_ERROR_STATE,
-                          "dlviz_mpi_comm_create: MPI was initialized with MPI_THREAD_SINGLE; "
-                          "MPI_Init_thread with MPI_THREAD_FUNNELED or more is accepted");
     DLZ_MPI_TRY("MPI_Is_thread_main", MPI_Is_thread_main(&is_main));
-    if (*level == MPI_THREAD_FUNNELED && !is_main)
+    if (*level < MPI_THREAD_SERIALIZED && !is_main)
         return dlviz_fail(
             DLVIZ_ERROR_STATE,
-            "dlviz_mpi_comm_create: MPI was initialized with MPI_THREAD_FUNNELED; with "
-            "it, the main thread is accepted");
+            "dlviz_mpi_comm_create: MPI was initialized with %s; with it, the main thread is "
+            "accepted",
+            *level < MPI_THREAD_FUNNELED ? "MPI_THREAD_SINGLE" : "MPI_THREAD_FUNNELED");
     return DLVIZ_OK;
 }
 
@@ -138,17 +137,21 @@ static dlviz_status agree(MPI_Comm mpi_comm, dlviz_status own) {
 }
 
 /* What a rank may be refused for alone. */
-static dlviz_status prepare(dlviz_comm **out, MPI_Comm mpi_comm, dlz_mpi_link *link) {
+static dlviz_status prepare(dlviz_comm **out, MPI_Comm mpi_comm, int level, dlz_mpi_link *link) {
     if (!out)
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "dlviz_mpi_comm_create: 'out' is NULL");
+    if (level < MPI_THREAD_FUNNELED)
+        return dlviz_fail(DLVIZ_ERROR_STATE,
+                          "dlviz_mpi_comm_create: MPI was initialized with MPI_THREAD_SINGLE; "
+                          "MPI_Init_thread with MPI_THREAD_FUNNELED or more is accepted");
     if (!link)
         return dlviz_fail(DLVIZ_ERROR_OUT_OF_MEMORY, "out of memory: %zu bytes for a communicator",
                           sizeof *link);
     return fill(link, mpi_comm);
 }
 
-static dlviz_status create(dlviz_comm **out, MPI_Comm mpi_comm, dlz_mpi_link *link) {
-    dlviz_status status = prepare(out, mpi_comm, link);
+static dlviz_status create(dlviz_comm **out, MPI_Comm mpi_comm, int level, dlz_mpi_link *link) {
+    dlviz_status status = prepare(out, mpi_comm, level, link);
     status = agree(mpi_comm, status);
     if (status != DLVIZ_OK)
         return status;
@@ -169,6 +172,7 @@ static dlviz_status create(dlviz_comm **out, MPI_Comm mpi_comm, dlz_mpi_link *li
 dlviz_status dlviz_mpi_comm_create(dlviz_comm **out, MPI_Comm mpi_comm) {
     if (out)
         *out = NULL;
+    DLZ_NOT_CANCELLED;
     int level = 0;
     dlviz_status status = check_mpi(&level);
     if (status == DLVIZ_OK)
@@ -176,7 +180,7 @@ dlviz_status dlviz_mpi_comm_create(dlviz_comm **out, MPI_Comm mpi_comm) {
     if (status != DLVIZ_OK)
         return status;
     dlz_mpi_link *link = create_link(level);
-    status = create(out, mpi_comm, link);
+    status = create(out, mpi_comm, level, link);
     if (status != DLVIZ_OK) {
         if (out) {
             dlviz_comm_destroy(*out);

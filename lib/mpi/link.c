@@ -48,8 +48,8 @@ static int cut(const dlz_mpi_link *link, size_t size, int counts[2], MPI_Datatyp
 static dlviz_status receive(dlz_mpi_link *link, dlz_mpi_exchange *e, int slot, void *to,
                             size_t size) {
     size_t offsets[2];
-    e->num_received = cut(link, size, e->counts, e->types, offsets);
-    for (int i = 0; i < e->num_received; i++, e->num++)
+    int parts = cut(link, size, e->counts, e->types, offsets);
+    for (int i = 0; i < parts; i++, e->num++, e->num_received++)
         DLZ_MPI_TRY("MPI_Irecv", MPI_Irecv((char *)to + offsets[i], e->counts[i], e->types[i],
                                            e->peer, slot, link->data, &e->requests[e->num]));
     return DLVIZ_OK;

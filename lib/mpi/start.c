@@ -1,6 +1,7 @@
 /* Programs that leave MPI to the library: whether a launcher started them, and the way out. */
 #include <dlviz/mpi.h>
 
+#include "base/cancel.h"
 #include "mpi/link.h"
 
 #include <limits.h>
@@ -37,7 +38,10 @@ static int count_started(void) {
  */
 
 static dlviz_status initialize(void) {
-    int initialized = 0, level = 0;
+    int initialized = 0, finalized = 0, level = 0;
+    DLZ_MPI_TRY("MPI_Finalized", MPI_Finalized(&finalized));
+    if (finalized)
+        return dlviz_fail(DLVIZ_ERROR_STATE, "dlviz_mpi_start: MPI is finalized");
     DLZ_MPI_TRY("MPI_Initialized", MPI_Initialized(&initialized));
     if (initialized)
         return DLVIZ_OK;
@@ -62,6 +66,7 @@ dlviz_status dlviz_mpi_start(dlviz_comm **out) {
     if (!out)
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT, "dlviz_mpi_start: 'out' is NULL");
     *out = NULL;
+    DLZ_NOT_CANCELLED;
     int started = count_started(), size = 1;
     if (started == 0)
         return DLVIZ_OK;
@@ -88,6 +93,7 @@ static bool meet(void) {
 }
 
 void dlviz_mpi_end(dlviz_comm *comm) {
+    DLZ_NOT_CANCELLED;
     int finalized = 0;
     dlviz_comm_destroy(comm);
     if (!initialized_here || MPI_Finalized(&finalized) != MPI_SUCCESS || finalized)

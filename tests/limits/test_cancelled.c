@@ -214,6 +214,42 @@ static dlviz_status set_something(const char *place, uint64_t *digest) {
     return DLVIZ_OK;
 }
 
+/* A communicator of two ranks whose functions are where threads are ended. */
+static dlviz_status fail_to_start(int64_t slot, int64_t peer, const void *from, size_t send_size,
+                                  void *to, size_t receive_size, void *user) {
+    (void)slot, (void)peer, (void)from, (void)send_size, (void)to, (void)receive_size, (void)user;
+    return dlviz_fail(DLVIZ_ERROR_COMM, "nobody there");
+}
+
+static dlviz_status never_finish(int64_t slot, bool wait, bool *finished, void *user) {
+    (void)slot, (void)wait, (void)finished, (void)user;
+    return dlviz_fail(DLVIZ_ERROR_COMM, "nobody there");
+}
+
+static void tell_nobody(const char *sentence, void *user) {
+    (void)sentence, (void)user;
+}
+
+static void take_time(void *user) {
+    (void)user;
+    nanosleep(&(struct timespec){0, 1000}, NULL);
+}
+
+static dlviz_status end_communicator(const char *place, uint64_t *digest) {
+    (void)place, (void)digest;
+    static const dlviz_comm_functions functions = {.struct_size = sizeof functions,
+                                                   .start = fail_to_start,
+                                                   .finish = never_finish,
+                                                   .fail = tell_nobody,
+                                                   .destroy = take_time};
+    dlviz_comm *comm;
+    TRY(dlviz_comm_create(&comm, 0, 2, &functions, NULL));
+    let_cancellation_act();
+    dlviz_comm_destroy(comm);
+    hold_cancellation_up();
+    return DLVIZ_OK;
+}
+
 /* Files are made in a process of their own, which knows them in the end. */
 static void make_files(void) {
     pid_t child = fork();
@@ -246,6 +282,7 @@ START_TEST(nor_are_other_calls) {
         ck_survives("reading a folder", read_images, scratch_path("pictures"));
     ck_survives("counting threads", count_threads, NULL);
     ck_survives("setting something", set_something, NULL);
+    ck_survives("ending a communicator", end_communicator, NULL);
     remove(scratch_path("pictures/a/1.png"));
     remove(scratch_path("pictures/a"));
 }

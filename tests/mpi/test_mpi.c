@@ -1,6 +1,6 @@
 /* A communicator over MPI: what all ranks do together, and what they see when one of them fails.
  *
- *     mpiexec -n N test_mpi work|fail|leave|finalize|longer|exit|kill
+ *     mpiexec -n N test_mpi work|fail|leave|finalize|longer|exit|kill|levels|after
  *
  * The exit status is 0 where all went as it should on that rank. */
 #include "mpi/joined.h"
@@ -51,7 +51,7 @@ static dlviz_status work_agreement(dlviz_comm *comm) {
                               dlviz_status_name(status));
     }
     for (int differing = 1; differing <= size; differing++) {
-        dlviz_status status = ranks_compare_texts(comm, &differing);
+        dlviz_status status = ranks_compare_texts(comm, &(ranks_text_case){differing, 1980});
         if ((status == DLVIZ_OK) != (differing == size))
             return dlviz_fail(DLVIZ_ERROR_STATE, "texts gave %s", dlviz_status_name(status));
     }
@@ -215,11 +215,48 @@ static int run_alone(void) {
     return status != DLVIZ_ERROR_STATE || !strstr(dlviz_last_error(), "not initialized");
 }
 
+/* Rank 0 has initialized MPI for one thread, and all learn of it. */
+static int run_with_levels(void) {
+    dlviz_comm *comm = (dlviz_comm *)&comm;
+    const char *own = getenv("OMPI_COMM_WORLD_RANK"), *words = "MPI_THREAD_SINGLE";
+    own = own ? own : getenv("PMI_RANK");
+    bool first = own && strcmp(own, "0") == 0;
+    int level;
+    MPI_Init_thread(NULL, NULL, first ? MPI_THREAD_SINGLE : MPI_THREAD_FUNNELED, &level);
+    dlviz_status status = dlviz_mpi_comm_create(&comm, MPI_COMM_WORLD);
+    bool well = level > MPI_THREAD_SINGLE && first /* which an MPI may give who asks for less */
+                    ? true
+                    : status == (first ? DLVIZ_ERROR_STATE : DLVIZ_ERROR_COMM) &&
+                          strstr(dlviz_last_error(), words) && !comm;
+    if (!well)
+        fprintf(stderr, "levels: %s: %s\n", dlviz_status_name(status), dlviz_last_error());
+    dlviz_comm_destroy(status == DLVIZ_OK ? comm : NULL);
+    MPI_Finalize();
+    return !well;
+}
+
+/* Nothing begins once MPI is finalized. */
+static int run_after(void) {
+    dlviz_comm *comm = (dlviz_comm *)&comm;
+    MPI_Init(NULL, NULL);
+    MPI_Finalize();
+    dlviz_status status = dlviz_mpi_start(&comm);
+    bool well = status == DLVIZ_ERROR_STATE && !comm && strstr(dlviz_last_error(), "finalized");
+    if (!well)
+        fprintf(stderr, "after: %s: %s\n", dlviz_status_name(status), dlviz_last_error());
+    dlviz_mpi_end(comm);
+    return !well;
+}
+
 int main(int argc, char **argv) {
     dlviz_comm *comm;
     const char *mode = argc == 2 ? argv[1] : "work";
     if (strcmp(mode, "alone") == 0)
         return run_alone();
+    if (strcmp(mode, "levels") == 0)
+        return run_with_levels();
+    if (strcmp(mode, "after") == 0)
+        return run_after();
     dlviz_status status = dlviz_mpi_start(&comm);
     /* Of one rank there is none until it is asked for. */
     if (status == DLVIZ_OK && !comm)

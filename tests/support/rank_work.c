@@ -310,19 +310,21 @@ dlviz_status ranks_agree(dlviz_comm *comm, void *user) {
     return status == DLVIZ_OK ? DLVIZ_OK : dlviz_fail(status, "%s", sentence);
 }
 
-static const char *text_of(const dlviz_comm *comm, int differing, char text[4000]) {
-    memset(text, 'a', 3999);
-    text[3999] = '\0';
-    memcpy(text + 1980, "rate 0.10", 9);
+static const char *text_of(const dlviz_comm *comm, int differing, size_t place,
+                           char text[RANKS_TEXT + 1]) {
+    memset(text, 'a', RANKS_TEXT);
+    text[RANKS_TEXT] = '\0';
+    memcpy(text + place, "rate 0.10", 9);
     if (dlz_comm_rank(comm) >= differing)
-        text[1987] = '2';
+        text[place + 7] = '2';
     return text;
 }
 
 dlviz_status ranks_compare_texts(dlviz_comm *comm, void *user) {
-    char text[4000];
+    const ranks_text_case *c = user;
+    char text[RANKS_TEXT + 1];
     dlviz_status status = dlz_comm_require_same(comm, "dlviz_test", "the settings",
-                                                text_of(comm, *(int *)user, text));
+                                                text_of(comm, c->differing, c->place, text));
     TRY(dlz_comm_agree(comm, DLVIZ_OK));
     return status;
 }
@@ -331,13 +333,13 @@ dlviz_status ranks_all_of_it(dlviz_comm *comm, void *user) {
     (void)user;
     dlviz_dtype dtype = DLVIZ_FLOAT32;
     int64_t count = 50;
-    char text[4000];
+    char text[RANKS_TEXT + 1];
     TRY(agree_once(comm, &(ranks_agree_case){-1, -1}));
     TRY(ranks_sum(comm, &(ranks_sum_case){1, 5000, 8, true, false}));
     TRY(ranks_sum_many(comm, &(ranks_many_case){12, true}));
     TRY(ranks_gather(comm, NULL));
     TRY(ranks_broadcast(comm, &count));
     TRY(ranks_join(comm, &dtype));
-    TRY(dlz_comm_require_same(comm, "dlviz_test", "all", text_of(comm, RANKS_MOST, text)));
+    TRY(dlz_comm_require_same(comm, "dlviz_test", "all", text_of(comm, RANKS_MOST, 0, text)));
     return dlz_comm_agree(comm, DLVIZ_OK);
 }

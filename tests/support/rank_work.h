@@ -40,7 +40,13 @@ dlviz_status ranks_gather_even(dlviz_comm *comm, void *user);
 dlviz_status ranks_broadcast(dlviz_comm *comm, void *user);
 /* user: a dlviz_dtype. */
 dlviz_status ranks_join(dlviz_comm *comm, void *user);
-/* user: an int, the first rank whose text differs. */
+/* A text and where it may say something else. */
+enum { RANKS_TEXT = 9000 };
+typedef struct ranks_text_case {
+    int differing; /* the first rank of which it does */
+    size_t place;
+} ranks_text_case;
+/* user: a ranks_text_case. */
 dlviz_status ranks_compare_texts(dlviz_comm *comm, void *user);
 /* Some of each. */
 dlviz_status ranks_all_of_it(dlviz_comm *comm, void *user);

@@ -182,23 +182,36 @@ START_TEST(all_come_to_an_agreement) {
 }
 END_TEST
 
-START_TEST(texts_are_the_same_or_told_apart) {
-    ck_ok(ranks_compare_texts(NULL, &(int){0}));
-    for (int n = 1; n <= 9; n++) {
-        ranks_succeed(n, ranks_compare_texts, &(int){n});
-        for (int differing = 1; differing < n; differing++) {
-            ranks_result results[RANKS_MOST];
-            char words[32];
-            snprintf(words, sizeof words, "on rank %d and ", differing);
-            ranks_run(n, ranks_compare_texts, &differing, results);
-            for (int i = 0; i < n; i++) {
-                ck_assert_int_eq(results[i].status, DLVIZ_ERROR_INVALID_ARGUMENT);
-                ck_assert_ptr_nonnull(strstr(results[i].sentence, words));
-                ck_assert_ptr_nonnull(strstr(results[i].sentence, "rate 0.20"));
-                ck_assert_ptr_nonnull(strstr(results[i].sentence, "rate 0.10"));
-            }
-        }
+static void expect_told_apart(int n, int differing, size_t place) {
+    ranks_text_case c = {differing, place};
+    ranks_result results[RANKS_MOST];
+    char words[32];
+    snprintf(words, sizeof words, "on rank %d and ", differing);
+    ranks_run(n, ranks_compare_texts, &c, results);
+    for (int i = 0; i < n; i++) {
+        ck_assert_int_eq(results[i].status, DLVIZ_ERROR_INVALID_ARGUMENT);
+        ck_assert_ptr_nonnull(strstr(results[i].sentence, words));
+        ck_assert_ptr_nonnull(strstr(results[i].sentence, "rate 0.20"));
+        ck_assert_ptr_nonnull(strstr(results[i].sentence, "rate 0.10"));
+        ck_assert(place < 100 || strstr(results[i].sentence, "'...a"));
     }
+}
+
+START_TEST(texts_are_the_same_or_told_apart) {
+    ck_ok(ranks_compare_texts(NULL, &(ranks_text_case){0, 0}));
+    for (int n = 1; n <= 9; n++) {
+        ranks_succeed(n, ranks_compare_texts, &(ranks_text_case){n, 1980});
+        for (int differing = 1; differing < n; differing++)
+            expect_told_apart(n, differing, 1980);
+    }
+}
+END_TEST
+
+/* Wherever it is, and at its whole length where the text goes on. */
+START_TEST(the_difference_of_long_texts_is_shown) {
+    for (size_t place = 0; place + 9 <= RANKS_TEXT; place += place % 100 == 0 ? 1 : 33)
+        expect_told_apart(2, 1, place);
+    expect_told_apart(2, 1, RANKS_TEXT - 9);
 }
 END_TEST
 
@@ -378,6 +391,7 @@ int main(void) {
                                   tensors_that_do_not_fit_are_refused_by_all,
                                   all_come_to_an_agreement,
                                   texts_are_the_same_or_told_apart,
+                                  the_difference_of_long_texts_is_shown,
                                   any_call_may_fail,
                                   any_allocation_may_fail,
                                   one_that_fails_alone_tells_the_others,

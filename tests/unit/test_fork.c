@@ -1,5 +1,6 @@
 /* A process that forks, while nothing is computed and while other threads compute: everything goes
  * on in both, with the same results. */
+#include "base/busy.h"
 #include "base/lock.h"
 #include "base/parallel.h"
 #include "linalg/linalg.h"
@@ -269,6 +270,61 @@ START_TEST(what_another_thread_had_in_use_is_refused_in_the_child) {
 }
 END_TEST
 
+/* ---- Marks ---------------------------------------------------------------------------------- */
+
+static dlz_busy mark;
+static atomic_bool is_marked;
+
+static void *mark_for_ever(void *unused) {
+    dlz_hold hold = {NULL};
+    if (dlz_busy_take("test", &mark, "handle", DLZ_ALONE, &hold) != DLVIZ_OK)
+        abort();
+    atomic_store(&is_marked, true);
+    while (!atomic_load(&enough))
+        sched_yield();
+    dlz_busy_give_back(&hold);
+    return unused;
+}
+
+static void *try_the_mark(void *unused) {
+    for (dlz_hold_mode mode = DLZ_ALONE; mode <= DLZ_SHARED; mode++) {
+        dlz_hold hold = {NULL};
+        dlviz_status status = dlz_busy_take("test", &mark, "handle", mode, &hold);
+        if (status != DLVIZ_ERROR_STATE || !strstr(dlviz_last_error(), "another thread"))
+            _exit(7);
+    }
+    if (dlz_busy_is_own(&mark))
+        _exit(8);
+    return unused;
+}
+
+/* One of them may lie in memory where the thread was that has the mark. */
+static void try_the_mark_in_threads(const results *unused) {
+    (void)unused;
+    enum { THREADS = 4 };
+    pthread_t threads[THREADS];
+    try_the_mark(NULL);
+    for (int t = 0; t < THREADS; t++)
+        if (pthread_create(&threads[t], NULL, try_the_mark, NULL) != 0)
+            _exit(5);
+    for (int t = 0; t < THREADS; t++)
+        pthread_join(threads[t], NULL);
+}
+
+START_TEST(no_thread_of_a_child_passes_for_one_of_its_parent) {
+    if (cannot_fork())
+        return;
+    pthread_t other;
+    atomic_store(&enough, false);
+    ck_assert_int_eq(pthread_create(&other, NULL, mark_for_ever, NULL), 0);
+    while (!atomic_load(&is_marked))
+        sched_yield();
+    ck_well(in_a_child(try_the_mark_in_threads, NULL));
+    atomic_store(&enough, true);
+    pthread_join(other, NULL);
+}
+END_TEST
+
 /* ---- Locks ----------------------------------------------------------------------------------- */
 
 static dlz_lock held;
@@ -363,6 +419,7 @@ int main(void) {
                                   a_child_may_be_the_first_to_compute,
                                   a_fork_amid_anothers_work_leaves_a_child_that_computes,
                                   what_another_thread_had_in_use_is_refused_in_the_child,
+                                  no_thread_of_a_child_passes_for_one_of_its_parent,
                                   locks_of_other_threads_are_open_in_the_child,
                                   a_lock_half_made_anew_is_open_in_the_child,
                                   NULL};
