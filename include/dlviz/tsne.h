@@ -118,10 +118,11 @@ DLVIZ_API double dlviz_tsne_degrees_of_freedom(const dlviz_tsne *tsne);
 DLVIZ_CHECKED dlviz_status dlviz_tsne_set_init(dlviz_tsne *tsne, dlviz_tsne_init_kind init);
 DLVIZ_API dlviz_tsne_init_kind dlviz_tsne_init(const dlviz_tsne *tsne);
 /** Starts from this map (n x 1, 2 or 3, values of -1e6 to 1e6; copied) instead of set_init; NULL
- *  goes back to that. It is used as it is but for what a descent cannot leave: points at one place,
- *  and a dimension in which they hardly differ, get random numbers of 1 % of the map's deviation,
- *  at most 0.1, from the seed; a map with a deviation below 1e-10 is enlarged to 1e-4, and one of a
- *  single place becomes a random start. A start much wider than a map becomes, 4 sqrt(n) in
+ *  goes back to that. It is moved to a mean of 0, and else used as it is but for what a descent
+ *  cannot leave: points at one place, and a dimension in which they hardly differ, get random
+ *  numbers of 1 % of the map's deviation, at most 0.1 (more where floats of the map's width are
+ *  farther apart), from the seed; a map with a deviation below 1e-10 is enlarged to 1e-4, and one
+ *  of a single place becomes a random start. A start much wider than a map becomes, 4 sqrt(n) in
  *  deviation, is warned of in the log. A fit fails unless its shape is that fit's n x dimensions.
  *  Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC or DLVIZ_ERROR_OUT_OF_MEMORY. The getter's tensor
  *  belongs to the handle; NULL when none is set. */
@@ -139,7 +140,8 @@ DLVIZ_API dlviz_tsne_method_kind dlviz_tsne_method(const dlviz_tsne *tsne);
  *  distance. At 0.5 and with up to about 5 degrees of freedom, the repulsive force on maps such as
  *  fits make is right to 1e-3 (root of the mean square) and its normalizer Z to 1e-4; on others,
  *  with outliers or coincident points, errors of 2.5e-3 and 2.6e-4 have been seen, and with more
- *  degrees of freedom 1.7e-3 on maps of one dimension. */
+ *  degrees of freedom 1.7e-3 on maps of one dimension. Where all points lie at a few places, which
+ *  are at one distance from each other, force and Z are right to a tenth and to 1e-3. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_set_angle(dlviz_tsne *tsne, double angle);
 DLVIZ_API double dlviz_tsne_angle(const dlviz_tsne *tsne);
 /** Width of the grid's cells in map units, 0.05 to 10; or 0, the default: whichever is the fastest,

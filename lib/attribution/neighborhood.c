@@ -14,6 +14,9 @@
 
 #include <math.h>
 
+/* e to the minus this adds nothing to a sum of 1. */
+#define NO_SHARE 40
+
 typedef struct neighborhood {
     const char *who;
     dlviz_network *network;
@@ -79,19 +82,26 @@ static double entropy(const double *distances, int64_t n, double lowest, double 
 /* By halves, between 0, where all count, and where one does. */
 static double find_beta(const neighborhood *h, int64_t at, double *distances) {
     int64_t own = h->points[at];
-    double lowest = INFINITY, mean = 0, wanted = log(2.0 * (double)h->num_neighbors);
+    double lowest = INFINITY, highest = 0, next = INFINITY, mean = 0;
+    double wanted = log(2.0 * (double)h->num_neighbors);
     for (int64_t j = 0; j < h->n; j++) {
         distances[j] = j == own ? INFINITY
                                 : squared_distance(h->features + own * h->size,
                                                    h->features + j * h->size, h->size);
         lowest = fmin(lowest, distances[j]);
+        highest = j == own ? highest : fmax(highest, distances[j]);
         mean += j == own ? 0 : distances[j] / (double)(h->n - 1);
     }
-    if (!(mean > lowest)) /* all are equally far: none holds it more than the others */
+    if (!(highest > lowest)) /* all are equally far: none holds it more than the others */
         return 0;
-    double low = 0, high = INFINITY, beta = 1 / (mean - lowest);
+    for (int64_t j = 0; j < h->n; j++)
+        next = distances[j] > lowest ? fmin(next, distances[j]) : next;
+    double low = 0, high = INFINITY,
+           beta = 1 / fmax(mean - lowest, (highest - lowest) / (double)h->n);
     for (int round = 0; round < 100; round++) {
         bool many = entropy(distances, h->n, lowest, beta) > wanted;
+        if (many && beta * (next - lowest) > NO_SHARE) /* so many are nearest, and at any beta */
+            break;
         *(many ? &low : &high) = beta;
         beta = isinf(high) ? 2 * beta : (low + high) / 2;
     }

@@ -21,8 +21,9 @@
 #define STRIPE (2 * BLOCK) /* rows that a tile spreads */
 #define TILE 4096          /* points sorted together, or more: each tile counts all blocks */
 #define MOST_TILES 64
-#define PLAIN_CELL 0.25 /* the widest cell that needs no near part */
-#define LEAST_CELLS 40  /* across a small map */
+#define PLAIN_CELL                                                                                 \
+    0.25               /* the widest cell that needs no near part, where q is a unit wide or more */
+#define LEAST_CELLS 40 /* across a small map */
 #define SMALL_MAP 1.0
 #define SMALLEST_MAP 1e-12 /* a point, for all that matters */
 #define WIDEST 2e3         /* beyond, places in a grid are no longer exact enough as floats */
@@ -34,6 +35,7 @@
 #define COST_VALUE 0.9
 #define COST_PAIR 0.15
 #define COST_POINT 20
+#define CHEAP 0.5 /* of the grid's cost: a near part of less is computed whether needed or not */
 
 void dlz_grid_free(dlz_grid_repulsion *g) {
     dlz_convolution_free(&g->convolution);
@@ -92,6 +94,21 @@ static choice consider(double pair_density, double cell, bool near, const double
     return c;
 }
 
+/* Whether a near part is needed: cells are wide beside q, which is sqrt(a) wide; or points are so far
+ * between that the grid's errors do not average out, which is where it costs next to nothing. */
+static bool wants_near(double pair_density, double cell, double a, const double size[2]) {
+    if (cell > PLAIN_CELL * sqrt(fmin(a, 1)))
+        return true;
+    choice without = consider(pair_density, cell, false, size);
+    choice with = consider(pair_density, cell, true, size);
+    return fmax(size[0], size[1]) >= SMALL_MAP && with.cost < (1 + CHEAP) * without.cost;
+}
+
+static choice consider_alone(double pair_density, double cell,
+                             const dlz_repulsion_settings *settings, const double size[2]) {
+    return consider(pair_density, cell, wants_near(pair_density, cell, settings->a, size), size);
+}
+
 static double values_of(const choice *c) {
     return (double)c->rows * (double)c->columns;
 }
@@ -105,22 +122,21 @@ static double ladder(double cell, int up) {
 static choice choose(double pair_density, const dlz_repulsion_settings *settings,
                      const double size[2]) {
     double span = fmax(size[0], size[1]), most = most_values(settings->n);
+    double plain = PLAIN_CELL * sqrt(fmin(settings->a, 1));
     if (settings->cell > 0) {
         double cell = fmin(settings->cell, fmax(span / LEAST_CELLS, 1e-30));
         if (cell < settings->cell)
             cell = ladder(cell, 0);
-        choice c = consider(pair_density, cell, cell > PLAIN_CELL, size);
-        for (int up = 1; values_of(&c) > most; up++) {
-            double wider = ladder(cell, up);
-            c = consider(pair_density, wider, wider > PLAIN_CELL, size);
-        }
+        choice c = consider_alone(pair_density, cell, settings, size);
+        for (int up = 1; values_of(&c) > most; up++)
+            c = consider_alone(pair_density, ladder(cell, up), settings, size);
         return c;
     }
-    if (span < LEAST_CELLS * PLAIN_CELL)
-        return consider(pair_density, ladder(span / LEAST_CELLS, 0), false, size);
-    choice best = consider(pair_density, PLAIN_CELL, false, size);
+    if (span < LEAST_CELLS * plain)
+        return consider_alone(pair_density, ladder(span / LEAST_CELLS, 0), settings, size);
+    choice best = consider_alone(pair_density, plain, settings, size);
     /* NOLINTNEXTLINE(cert-flp30-c,clang-analyzer-security.FloatLoopCounter): sizes, not a count */
-    for (double cell = PLAIN_CELL * 1.4142135623730951; cell < 1e6; cell *= 1.4142135623730951) {
+    for (double cell = plain * 1.4142135623730951; cell < 1e6; cell *= 1.4142135623730951) {
         choice c = consider(pair_density, cell, true, size);
         if (c.cost < best.cost || values_of(&best) > most)
             best = c;
@@ -625,7 +641,8 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
             g->pair_density = guess_pair_density(n, size);
         choice best = choose(g->pair_density, settings, size);
         g->since = 0;
-        bool stays = g->prepared && small == g->small && fits(g, &now) &&
+        bool lacks_near = !g->has_near && wants_near(g->pair_density, g->cell, settings->a, size);
+        bool stays = g->prepared && small == g->small && fits(g, &now) && !lacks_near &&
                      (best.cell == g->cell
                           ? 2 * now.columns > g->convolution.x.n
                           : now.cost < 1.1 * best.cost && span > LEAST_CELLS * g->cell * 0.9);

@@ -76,6 +76,17 @@ static dlviz_status start_result(dlviz_tsne *tsne, int64_t n) {
     return DLVIZ_OK;
 }
 
+/* Each column's mean becomes 0, as it is after any iteration. */
+static void center(int64_t n, int dimensions, float *map) {
+    for (int c = 0; c < dimensions; c++) {
+        double sum = 0;
+        for (int64_t i = 0; i < n; i++)
+            sum += map[i * dimensions + c];
+        for (int64_t i = 0; i < n; i++)
+            map[i * dimensions + c] = (float)(map[i * dimensions + c] - sum / (double)n);
+    }
+}
+
 static dlviz_status start_map(dlviz_tsne *tsne) {
     dlz_tsne_result *result = &tsne->result;
     const dlz_tsne_settings *settings = &tsne->settings;
@@ -89,6 +100,8 @@ static dlviz_status start_map(dlviz_tsne *tsne) {
         dlz_tsne_start_random(result->n, result->dimensions, settings->seed, result->map);
     if (settings->iterations == 0 || result->n < 2)
         return DLVIZ_OK;
+    if (tsne->initial_map)
+        center(result->n, result->dimensions, result->map);
     return dlz_tsne_part(result->n, result->dimensions, settings->seed, result->map);
 }
 

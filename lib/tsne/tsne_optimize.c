@@ -45,6 +45,7 @@ typedef struct descent {
     double start_deviation;
     double best;
     int best_iteration;
+    int recorded; /* the history's last iteration, -1 for none */
     int32_t *order; /* which of the caller's points each of ours is */
     dlz_brakes brakes;
     dlviz_comm *comm;
@@ -215,6 +216,7 @@ static dlviz_status record(descent *d, int iteration, double kl, double norm) {
         result->capacity = capacity;
     }
     assert(result->history);
+    d->recorded = iteration;
     float *row = result->history + 3 * result->rows++;
     row[0] = (float)iteration;
     row[1] = (float)kl;
@@ -392,7 +394,7 @@ static dlviz_status forces(descent *d, double *z) {
             "then %g; lower ones are accepted",
             d->result->iterations, (double)DLZ_WIDEST_MAP, d->settings->learning_rate,
             d->settings->early_momentum, d->settings->late_momentum);
-    if (status == DLVIZ_OK && d->n > 1 && !(*z > 0))
+    if (status == DLVIZ_OK && d->n > 1 && !((float)(1 / *z) < INFINITY && *z > 0))
         return dlz_fail(
             DLVIZ_ERROR_NUMERIC,
             "after %d iterations no point of the map is near another: their similarities "
@@ -477,10 +479,9 @@ static dlviz_status finish(descent *d, bool report_it) {
     DLZ_TRY(divergence(d, exact_divergence_tile, z, &d->result->divergence));
     d->result->method = dlz_repulsion_method(d->repulsion);
     int last = d->result->iterations;
-    float *row = d->result->rows ? d->result->history + 3 * (d->result->rows - 1) : NULL;
-    if (row && row[0] == (float)last) {
+    if (d->recorded == last) {
         /* That row's divergence is of the packed affinities. */
-        row[1] = (float)d->result->divergence;
+        d->result->history[3 * (d->result->rows - 1) + 1] = (float)d->result->divergence;
         return DLVIZ_OK;
     }
     double norm;
@@ -538,6 +539,7 @@ dlviz_status dlz_tsne_optimize(const dlz_tsne_settings *settings, dlviz_comm *co
                  .dimensions = result->dimensions,
                  .early_end = settings->early_iterations,
                  .best = INFINITY,
+                 .recorded = -1,
                  .comm = comm,
                  .ranks = dlz_comm_size(comm)};
     dlz_repulsion_settings wanted = {.method = settings->method,

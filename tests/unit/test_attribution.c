@@ -505,6 +505,65 @@ START_TEST(neighbors_hold_a_point_where_they_lie) {
 }
 END_TEST
 
+static dlviz_network *identity_of(int64_t size) {
+    dlviz_network *net;
+    dlviz_tensor *weight, *bias;
+    ck_ok(dlviz_network_create(&net, 1, &size));
+    dlviz_network_add(net, "fc", dlviz_linear(size));
+    ck_ok(dlviz_network_build(net, 1));
+    ck_ok(dlviz_tensor_create(&weight, DLVIZ_FLOAT32, 2, (int64_t[]){size, size}));
+    for (int64_t i = 0; i < size; i++)
+        dlviz_tensor_float(weight)[i * size + i] = 1;
+    ck_ok(dlviz_tensor_create(&bias, DLVIZ_FLOAT32, 1, &size));
+    ck_ok(dlviz_network_set_state(net, "fc.weight", weight));
+    ck_ok(dlviz_network_set_state(net, "fc.bias", bias));
+    dlviz_tensor_destroy(weight), dlviz_tensor_destroy(bias);
+    return net;
+}
+
+/* Of the first of the samples, by two neighbors of a map on which all lie in a row. */
+static dlviz_status neighborhood_of_first(int64_t n, int64_t size, const float *values, float *to) {
+    dlviz_network *net = identity_of(size);
+    dlviz_tensor *x = float_tensor(2, (int64_t[]){n, size}, values), *map, *maps;
+    dlviz_dataset *dataset;
+    ck_ok(dlviz_tensor_create(&map, DLVIZ_FLOAT32, 2, (int64_t[]){n, 1}));
+    for (int64_t i = 0; i < n; i++)
+        dlviz_tensor_float(map)[i] = (float)i;
+    ck_ok(dlviz_dataset_create(&dataset, x, NULL));
+    dlviz_status status =
+        dlviz_network_neighborhood(net, "fc", dataset, map, 1, (int64_t[]){0}, NULL, 2, 20, &maps);
+    for (int64_t i = 0; status == DLVIZ_OK && i < size; i++)
+        to[i] = numbers(maps)[i];
+    dlviz_tensor_destroy(maps), dlviz_tensor_destroy(map), dlviz_tensor_destroy(x);
+    dlviz_dataset_destroy(dataset), dlviz_network_destroy(net);
+    return status;
+}
+
+/* No width of the similarity makes fewer count than there are equally near. */
+START_TEST(equally_near_points_hold_a_point_too) {
+    enum { N = 60 };
+    float x[2 * N], few[2], many[2], own[N * N], none[N];
+    for (int same = 4; same < N; same++) {
+        for (int i = 0; i < N; i++) {
+            x[2 * i] = i < same ? 1 : 2 + (float)i / N;
+            x[2 * i + 1] = i < same ? 0.5f : (float)(i % 7) / 7;
+        }
+        ck_ok(neighborhood_of_first(N, 2, x, same == 4 ? few : many));
+        for (int c = 0; c < 2 && same > 4; c++)
+            ck_assert_msg(fabsf(many[c]) < 100 * (1 + fabsf(few[c])), "%d alike: %g, of 4 %g", same,
+                          many[c], few[c]);
+    }
+    /* All equally far, whatever the mean of the distances is rounded to. */
+    for (int n = 6; n <= N; n++) {
+        for (int i = 0; i < n * n; i++)
+            own[i] = i % (n + 1) == 0 ? 0.3f : 0;
+        ck_ok(neighborhood_of_first(n, n, own, none));
+        for (int i = 0; i < n; i++)
+            ck_assert_float_eq(none[i], 0);
+    }
+}
+END_TEST
+
 START_TEST(mistakes_about_neighborhoods_are_named) {
     dlviz_network *net = made(false);
     dlviz_tensor *x = images(10), *map = random_tensor(2, (int64_t[]){10, 2}, 1), *maps;
@@ -639,6 +698,7 @@ int main(void) {
                                   states_and_training_stay_as_they_are,
                                   layers_of_the_programs_own_take_part,
                                   neighbors_hold_a_point_where_they_lie,
+                                  equally_near_points_hold_a_point_too,
                                   mistakes_about_neighborhoods_are_named,
                                   each_allocation_fails_in_turn,
                                   resized_as_pytorch_does,

@@ -235,6 +235,7 @@ START_TEST(what_was_trained_on_is_described) {
     dlviz_optimizer *adam;
     dlviz_trainer *trainer;
     int warnings = 0;
+    retold told = {set, network};
     ck_ok(dlviz_adam_create(&adam, 1e-3));
     ck_ok(dlviz_trainer_create(&trainer, network, adam));
     ck_ok(dlviz_trainer_set_batch_size(trainer, 2));
@@ -249,7 +250,7 @@ START_TEST(what_was_trained_on_is_described) {
     ck_assert_int_eq(dlviz_trainer_fit(trainer, other, 1), DLVIZ_ERROR_NUMERIC);
     expect_training(network, 0.5f, "a");
     ck_ok(dlviz_trainer_clear_schedule(trainer));
-    ck_ok(dlviz_trainer_set_batch_callback(trainer, change_set, &(retold){set, network}));
+    ck_ok(dlviz_trainer_set_batch_callback(trainer, change_set, &told));
     ck_ok(dlviz_trainer_fit(trainer, set, 1));
     expect_training(network, 0.25f, "p");
     /* The validation set is compared with what is going to be trained on. */

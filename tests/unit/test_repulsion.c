@@ -44,13 +44,13 @@ static float *clustered_map(int64_t n, int dimensions, double width, uint64_t se
     return map;
 }
 
-static void check_repulsion(dlviz_tsne_method_kind method, const float *map, int64_t n,
-                            int dimensions, double a, double angle, double force_error,
-                            double z_error) {
+static void check_settings(const dlz_repulsion_settings *settings, const float *map,
+                           double force_error, double z_error) {
     dlz_repulsion *repulsion;
-    dlz_repulsion_settings settings = {
-        .method = method, .n = n, .dimensions = dimensions, .a = a, .angle = angle};
-    ck_ok(dlz_repulsion_create(&repulsion, &settings));
+    int64_t n = settings->n;
+    int dimensions = settings->dimensions;
+    double a = settings->a;
+    ck_ok(dlz_repulsion_create(&repulsion, settings));
     float *forces = malloc((size_t)(n * dimensions) * sizeof *forces);
     double *truth = malloc((size_t)(n * dimensions) * sizeof *truth), z, true_z;
     true_repulsion(map, n, dimensions, a, truth, &true_z);
@@ -62,16 +62,26 @@ static void check_repulsion(dlviz_tsne_method_kind method, const float *map, int
             norm += truth[i] * truth[i];
         }
         double error = sqrt(difference / fmax(norm, 1e-300));
-        ck_assert_msg(error <= force_error,
-                      "method %d, %lld points, %d dimensions, a = %g: forces off by %g",
-                      (int)method, (long long)n, dimensions, a, error);
-        ck_assert_msg(fabs(z - true_z) <= z_error * true_z,
-                      "method %d, %lld points, %d dimensions, a = %g: Z is %.9g, should be %.9g",
-                      (int)method, (long long)n, dimensions, a, z, true_z);
+        ck_assert_msg(
+            error <= force_error,
+            "method %d, %lld points, %d dimensions, a = %g, cells of %g: forces off by %g",
+            (int)settings->method, (long long)n, dimensions, a, settings->cell, error);
+        ck_assert_msg(
+            fabs(z - true_z) <= z_error * true_z,
+            "method %d, %lld points, %d dimensions, a = %g, cells of %g: Z is %.9g, should be %.9g",
+            (int)settings->method, (long long)n, dimensions, a, settings->cell, z, true_z);
     }
     free(truth);
     free(forces);
     dlz_repulsion_destroy(repulsion);
+}
+
+static void check_repulsion(dlviz_tsne_method_kind method, const float *map, int64_t n,
+                            int dimensions, double a, double angle, double force_error,
+                            double z_error) {
+    dlz_repulsion_settings settings = {
+        .method = method, .n = n, .dimensions = dimensions, .a = a, .angle = angle};
+    check_settings(&settings, map, force_error, z_error);
 }
 
 /* Start, growth, middle and end of a descent. */
@@ -170,6 +180,30 @@ END_TEST
 
 START_TEST(grid_repulsion_is_accurate) {
     check_method(DLVIZ_TSNE_METHOD_GRID, 1, 2, 0, 1e-3, 1e-4);
+}
+END_TEST
+
+/* However narrow the similarity is, and however few points a cell has. */
+START_TEST(the_width_of_cells_does_not_matter) {
+    const double degrees[] = {0.05, 0.2, 0.5, 1, 3, 100}, cells[] = {0, 0.05, 0.1, 0.25, 1, 10};
+    const double extents[] = {1.5, 8, 60, 250};
+    const int64_t numbers[] = {60, 1200};
+    for (int dimensions = 1; dimensions <= 2; dimensions++)
+        for (size_t w = 0; w < sizeof extents / sizeof *extents; w++)
+            for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
+                float *map = clustered_map(numbers[k], dimensions, extents[w], w);
+                for (size_t a = 0; a < sizeof degrees / sizeof *degrees; a++)
+                    for (size_t c = 0; c < sizeof cells / sizeof *cells; c++) {
+                        dlz_repulsion_settings settings = {.method = DLVIZ_TSNE_METHOD_GRID,
+                                                           .n = numbers[k],
+                                                           .dimensions = dimensions,
+                                                           .a = degrees[a],
+                                                           .cell = cells[c]};
+                        check_settings(&settings, map, numbers[k] < 1000 ? 2e-3 : 1e-3,
+                                       numbers[k] < 1000 ? 2e-4 : 1e-4);
+                    }
+                free(map);
+            }
 }
 END_TEST
 
@@ -327,6 +361,7 @@ int main(void) {
                                   wide_maps_take_no_more_memory,
                                   exact_repulsion_is_exact,
                                   grid_repulsion_is_accurate,
+                                  the_width_of_cells_does_not_matter,
                                   the_grid_can_be_read_anywhere,
                                   the_grid_knows_how_many_points_are_near,
                                   tree_repulsion_is_accurate,

@@ -74,7 +74,9 @@ static dlviz_status infer(dlviz_layer *layer, int num_inputs, const dlz_shape *i
 
 static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
     const softplus *set = (const softplus *)layer;
-    bool is_scaled = set->beta != 1, is_cut = set->threshold < THRESHOLD_WITHOUT_EFFECT;
+    /* Where beta x is beyond floats, x is not. */
+    bool is_scaled = set->beta != 1;
+    bool is_cut = is_scaled || set->threshold < THRESHOLD_WITHOUT_EFFECT;
     const char *x = dlz_onnx_input(to), *z = x, *y;
     const char *beta = is_scaled ? dlz_onnx_number(to, "beta", set->beta) : NULL;
     if (is_scaled)
