@@ -15,11 +15,12 @@ static void check(dlviz_status status) {
 /* Eight images, and how each of eight epochs sees them. */
 static void draw(const dlviz_dataset *train) {
     dlviz_tensor *rows, *picture;
-    check(dlviz_tensor_create(&picture, DLVIZ_FLOAT32, 4, (int64_t[]){8, 8, 28, 28}));
+    const int64_t *dims = dlviz_dataset_dims(train), size = dims[1] * dims[2];
+    check(dlviz_tensor_create(&picture, DLVIZ_FLOAT32, 4, (int64_t[]){8, 8, dims[1], dims[2]}));
     for (int64_t epoch = 0; epoch < 8; epoch++) {
         check(dlviz_dataset_augmented_samples(train, 1, epoch, 0, 8, &rows));
-        for (int64_t i = 0; i < 8 * 28 * 28; i++) /* a row for each image, a column an epoch */
-            dlviz_tensor_float(picture)[(i / 784 * 8 + epoch) * 784 + i % 784] =
+        for (int64_t i = 0; i < 8 * size; i++) /* a row for each image, a column an epoch */
+            dlviz_tensor_float(picture)[(i / size * 8 + epoch) * size + i % size] =
                 dlviz_tensor_const_float(rows)[i];
         dlviz_tensor_destroy(rows);
     }

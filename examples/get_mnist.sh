@@ -39,6 +39,11 @@ is_there() { # folder sum name
     [ -r "$1/$3" ] || [ -r "$1/$3.gz" ]
 }
 
+# Not in the way: not there, or what would be put there.
+is_free() { # folder sum name
+    ! is_there "$@" || is_genuine "$@"
+}
+
 is_genuine() { # folder sum name
     if [ -r "$1/$3" ]; then
         [ "$(sum_of <"$1/$3")" = "$2" ]
@@ -135,6 +140,8 @@ for folder in "$given" "$cache"; do
 done
 
 folder=${given:-$cache}
+[ "$folder" = "$cache" ] || for_each_file is_free "$folder" ||
+    fail "'$folder' has some of the four files, which are not MNIST's, and lacks others; all four are accepted, or none"
 if fetch "$folder"; then
     printf '%s\n' "$folder"
     exit

@@ -21,7 +21,7 @@ int main(int argc, char **argv) {
     dlviz_tensor *logits, *classes;
     check(dlviz_network_open(&net, argv[1]));
     const char *last = dlviz_network_layer_name(net, dlviz_network_num_layers(net) - 1);
-    if (dlviz_network_layer_ndim(net, last) != 1)
+    if (dlviz_network_layer_ndim(net, last) != 1 || dlviz_network_layer_dims(net, last)[0] < 2)
         return fprintf(stderr, "predict: the model's output is no vector of classes\n"),
                EXIT_FAILURE;
     check(dlviz_dataset_read_idx(&images, argv[2], NULL));

@@ -87,14 +87,20 @@ absolute() {
 [ -z "${BUILD_DIR:-}" ] || BUILD_DIR=$(absolute "$BUILD_DIR")
 
 # Behind --, these would be of all three experiments in one folder, or lose to what the script sets.
+# The programs take options by their beginnings too.
 may_replace=no
 for word; do
-    case $word in
-    --data | --data=* | --out | --out=* | --epochs | --epochs=* | --train-limit | --train-limit=* | \
-        --test-limit | --test-limit=* | --threads | --threads=*)
-        wrong_usage "${word%%=*} is an option of this script's: before --"
-        ;;
+    name=${word%%=*}
+    [ "$name" != -h ] || name=--help
+    case $name in
     --force | --resume) may_replace=yes ;; # the page of all three too
+    --?*)
+        for own in --data --out --epochs --train-limit --test-limit --threads --help --version; do
+            case $own in
+            "$name"*) wrong_usage "$name is an option of this script's: before --" ;;
+            esac
+        done
+        ;;
     esac
 done
 

@@ -46,8 +46,9 @@ static int compare(const void *a, const void *b) {
 }
 
 int main(int argc, char **argv) {
-    int num_threads = argc == 4 ? atoi(argv[3]) : 2;
-    if (argc < 3 || argc > 4 || num_threads < 1 || num_threads > 256) {
+    char *end = "";
+    long num_threads = argc == 4 ? strtol(argv[3], &end, 10) : 2;
+    if (argc < 3 || argc > 4 || *end || num_threads < 1 || num_threads > 256) {
         fprintf(stderr, "usage: serve MODEL.safetensors IMAGES [THREADS, 1 to 256]\n"
                         "Predicts each image of a file in MNIST's format by itself, from several "
                         "threads.\n");
@@ -96,7 +97,7 @@ int main(int argc, char **argv) {
     }
     double took = now() - started;
     qsort(seconds, (size_t)n, sizeof *seconds, compare);
-    printf("%lld images, threads: %d, %.0f images a second\n", (long long)n, num_threads,
+    printf("%lld images, threads: %ld, %.0f images a second\n", (long long)n, num_threads,
            (double)n / took);
     printf("an answer takes %.0f microseconds (median), %.0f (99 of 100)\n", 1e6 * seconds[n / 2],
            1e6 * seconds[n * 99 / 100]);

@@ -14,9 +14,11 @@ static const char *const checkpoints[] = {"checkpoint.safetensors",
 /* What is written before the first checkpoint, in the reverse order: nobody misses a film without
  * one where the settings are there. Without these, it is somebody's own. */
 static const char *const before_checkpoints[] = {"film.safetensors", "settings.json"};
+/* The last of them are there once the training is over, the others follow. */
+enum { OF_TRAINING = 3 };
 static const char *const results[] = {
-    "report.html",  "summary.json", "history.csv", "network.json", "model.safetensors",
-    "features.npy", "logits.npy",   "labels.npy",  "pca.npy",      "tsne.npy"};
+    "report.html", "summary.json", "features.npy", "logits.npy",   "labels.npy",
+    "pca.npy",     "tsne.npy",     "history.csv",  "network.json", "model.safetensors"};
 static const char *const figures[] = {"training.png",  "training.svg", "pca.png",     "pca.svg",
                                       "tsne.png",      "tsne.svg",     "filters.png", "filters.svg",
                                       "confusion.png", "confusion.svg"};
@@ -159,6 +161,11 @@ const char *remove_checkpoint(const char *folder) {
 
 void remove_figures(const char *folder) {
     (void)remove_all(folder, figures, COUNT(figures));
+}
+
+void remove_what_follows_training(const char *folder) {
+    (void)remove_all(folder, results, COUNT(results) - OF_TRAINING);
+    remove_figures(folder);
 }
 
 void remove_results(const char *folder) {

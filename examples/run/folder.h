@@ -34,6 +34,8 @@ int make_folder(const char *folder);
 const char *remove_checkpoint(const char *folder);
 /* Removes the figures. */
 void remove_figures(const char *folder);
+/* Removes what a run writes once it has trained. */
+void remove_what_follows_training(const char *folder);
 /* Removes all that a run writes, but for checkpoints and what belongs to them. */
 void remove_results(const char *folder);
 

@@ -321,5 +321,11 @@ dlviz_status train(struct run *run) {
         return dlviz_fail(DLVIZ_CANCELLED, "interrupted");
     }
     TRY(go_back_to_best(run));
-    return run->writes ? write_network(run) : DLVIZ_OK;
+    if (!run->writes)
+        return DLVIZ_OK;
+    TRY(write_network(run));
+    if (run->outdated) /* no epoch was left, after which they would have gone */
+        remove_what_follows_training(run->options.out);
+    run->outdated = false;
+    return DLVIZ_OK;
 }

@@ -85,8 +85,9 @@ DLVIZ_CHECKED dlviz_status dlviz_network_grad_cam(dlviz_network *network, const 
  *  integrated gradients (see above) of how near the point's features are to theirs, which is
  *  log(Σ exp(−β d²) over its nearest points in the map / Σ exp(−β d²) over all others), with d
  *  distances between features, and β such that 2 · num_neighbors points count (the perplexity);
- *  where more are equally near, such that these alone count, and 0 where all are. It is for networks without classes, such as autoencoders; where there are classes, what
- *  speaks for a sample's class holds it among its neighbors too.
+ *  where more are equally near, such that these alone count, and 0 where all are. It is for
+ *  networks without classes, such as autoencoders; where there are classes, what speaks for a
+ *  sample's class holds it among its neighbors too.
  *  @param layer          name of the layer
  *  @param dataset        the samples of the map, in its order, of the network's input shape
  *  @param map            float32, n × 2 or any number of columns, all finite; n >= 4

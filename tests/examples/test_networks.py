@@ -2,8 +2,10 @@
 other programs, one that is asked what it saw, one with PyTorch's features."""
 import json
 import os
+import random
 import re
 import statistics
+import struct
 
 import files
 import programs
@@ -116,6 +118,18 @@ class Networks(Case):
             self.assertGreater(float(match.group(1)), 60)
             files.check_png(path("augment.png"))
 
+    def test_augment_of_images_of_another_size(self):
+        noise = random.Random(1)
+        os.makedirs(path("small"))
+        for train, count in ((True, 100), (False, 50)):
+            images, labels = files.IDX_NAMES[train]
+            files.write(path("small", images), struct.pack(">4i", 0x803, count, 12, 20) + noise.randbytes(count * 240))
+            files.write(path("small", labels), files.idx_labels([noise.randrange(10) for _ in range(count)]))
+        process = self.expect(0 if programs.with_figures else 1, run("augment", path("small"), "100", "1"))
+        if programs.with_figures:
+            self.assertIn("test accuracy after 1 epochs", process.stdout)
+            files.check_png(path("augment.png"))
+
 
 class Answers(Case):
     def test_what_gives_no_classes_is_refused(self):
@@ -130,3 +144,14 @@ class Answers(Case):
             process = run(program, path("images.safetensors"), images)
             self.expect_line(1, process, "the model's output is no vector of classes")
             self.assertEqual(process.stdout, "")
+
+    def test_one_number_is_no_class(self):
+        network = {"version": 1, "input": [1, 28, 28], "loss": {"type": "mse"},
+                   "layers": [{"name": "flat", "type": "flatten"},
+                              {"name": "fc", "type": "linear", "settings": {"out_features": 1, "bias": False}}],
+                   "data": {"means": [], "deviations": []}}
+        files.write_safetensors(path("one.safetensors"), {"fc.weight": ([1, 784], [0.5] * 784)},
+                                {"dlviz.network": json.dumps(network)})
+        process = run("predict", path("one.safetensors"), os.path.join(programs.data, "t10k-images-idx3-ubyte"))
+        self.expect_line(1, process, "the model's output is no vector of classes")
+        self.assertEqual(process.stdout, "")

@@ -1,4 +1,4 @@
-"""The script reproduce.sh, with programs in the place of those that build, fetch and train."""
+"""The script reproduce.sh, with programs in the place of those that build, fetch and train; and get_mnist.sh."""
 import os
 import re
 import shutil
@@ -94,10 +94,12 @@ class Reproduce(Case):
 
     def test_its_own_options_behind_the_dashes(self):
         for words in (["--out", "x"], ["--out=x"], ["--data", "x"], ["--epochs", "3"], ["--train-limit=9"],
-                      ["--test-limit", "9"], ["--threads", "1"]):
+                      ["--test-limit", "9"], ["--threads", "1"], ["--o", "x"], ["--dat=x"], ["--help"], ["--h"],
+                      ["--version"]):
             lines, process = self.reproduce(2, "--", "--seed", "1", *words)
             self.assertEqual(lines, [])
             self.assertIn(f"reproduce.sh: {words[0].split('=')[0]} is an option of this script's: before --", process.stderr)
+        self.assertEqual(self.reproduce(2, "--", "-h")[0], [])
         lines, _ = self.reproduce(0, "--", "--seed", "1")
         self.assertTrue(all("--seed 1" in line for line in lines[1:]))
 
@@ -106,3 +108,34 @@ class Reproduce(Case):
         for text in (process.stderr, process.stdout):
             self.assertRegex(text, r"epochs of each experiment: 3, and .*\bthe experiments\b")
             self.assertTrue(re.search(r"first 100\b", text) and "all epochs" not in text, text)
+
+
+class GetMnist(Case):
+    def get(self, status, *arguments):
+        """Of a mirror that is not there, without npm."""
+        os.makedirs(path("bin"), exist_ok=True)
+        files.write(path("bin", "npm"), b"#!/bin/sh\nexit 1\n")
+        os.chmod(path("bin", "npm"), 0o755)
+        variables = dict(os.environ, PATH=path("bin") + ":" + os.environ["PATH"], XDG_CACHE_HOME=path("cache"),
+                         DLVIZ_MNIST_MIRROR="file://" + path("mirror"))
+        variables.pop("DLVIZ_DATA_DIR", None)
+        return self.expect(status, subprocess.run(
+            ["sh", os.path.join(SOURCES, "get_mnist.sh"), "--no-substitute", *arguments], env=variables, text=True,
+            capture_output=True, timeout=programs.TIMEOUT, stdin=subprocess.DEVNULL))
+
+    def test_files_of_ones_own_stay(self):
+        own = path("own", "train-labels-idx1-ubyte")
+        os.makedirs(path("own"))
+        files.write(own, b"mine")
+        process = self.get(1, path("own"))
+        self.assertIn(f"get_mnist.sh: '{path('own')}' has some of the four files, which are not MNIST's", process.stderr)
+        self.assertNotIn("Downloading", process.stderr)
+        self.assertEqual(files.read(own), b"mine")
+        self.assertEqual(os.listdir(path("own")), ["train-labels-idx1-ubyte"])
+
+    def test_what_is_not_to_be_had(self):
+        os.makedirs(path("mirror"))
+        os.makedirs(path("empty"))
+        process = self.get(1, path("empty"))
+        self.assertIn("could not be fetched", process.stderr)
+        self.assertEqual(os.listdir(path("empty")), [])

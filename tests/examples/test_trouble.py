@@ -520,6 +520,29 @@ class Writing(Case):
             self.assertIn("going on from the checkpoint before it", process.stderr, name)
             self.expect_same(out, whole, ["model.safetensors", "tsne.npy"])
 
+    def test_a_finished_run_gone_on_with_is_finished_no_longer(self):
+        """Also where no epoch is left: what it had is not mixed with what comes."""
+        out = path("finished")
+        self.train("--out", out, "--keep-checkpoint")
+        history_ = files.read(os.path.join(out, "history.csv"))
+        words = [os.path.join(programs.examples, REPORT), "--data", programs.data, *SMALL, "--epochs", "2", "--out", out,
+                 "--resume", "--keep-checkpoint", "--tsne-iterations", "70"]
+        with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              text=True) as process:
+            for line in process.stdout:
+                if line.startswith("PCA of"):
+                    process.kill()
+                    break
+            process.stdout.read()
+        self.assertEqual(process.returncode, -signal.SIGKILL)
+        left = os.listdir(out)
+        self.assertFalse({"summary.json", "report.html", "tsne.npy", "tsne.png"} & set(left), left)
+        self.assertEqual(files.read(os.path.join(out, "history.csv")), history_)
+        self.expect(0, subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                      text=True, timeout=TIMEOUT))
+        with open(os.path.join(out, "summary.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["tsne"]["iterations"], 70)
+
     def test_resuming_after_a_kill_between_checkpoint_and_history(self):
         out, whole = path("between"), path("whole")
         self.train("--out", whole, "--keep-checkpoint")
