@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void fail(const char *why) {
+    fprintf(stderr, "predict: %s\n", why);
+    exit(EXIT_FAILURE);
+}
+
 static void check(dlviz_status status) {
-    if (status != DLVIZ_OK) {
-        fprintf(stderr, "predict: %s\n", dlviz_last_error());
-        exit(EXIT_FAILURE);
-    }
+    if (status != DLVIZ_OK)
+        fail(dlviz_last_error());
 }
 
 int main(int argc, char **argv) {
@@ -22,8 +25,7 @@ int main(int argc, char **argv) {
     check(dlviz_network_open(&net, argv[1]));
     const char *last = dlviz_network_layer_name(net, dlviz_network_num_layers(net) - 1);
     if (dlviz_network_layer_ndim(net, last) != 1 || dlviz_network_layer_dims(net, last)[0] < 2)
-        return fprintf(stderr, "predict: the model's output is no vector of classes\n"),
-               EXIT_FAILURE;
+        fail("the model's output is no vector of classes");
     check(dlviz_dataset_read_idx(&images, argv[2], NULL));
     check(dlviz_network_prepare_data(net, images)); /* size and normalization as in training */
     check(dlviz_network_predict(net, images, &logits));

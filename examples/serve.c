@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <time.h>
 
+static void fail(const char *why) {
+    fprintf(stderr, "serve: %s\n", why);
+    exit(EXIT_FAILURE);
+}
+
 static void check(dlviz_status status) {
-    if (status != DLVIZ_OK) {
-        fprintf(stderr, "serve: %s\n", dlviz_last_error());
-        exit(EXIT_FAILURE);
-    }
+    if (status != DLVIZ_OK)
+        fail(dlviz_last_error());
 }
 
 typedef struct server {
@@ -66,7 +69,7 @@ int main(int argc, char **argv) {
     check(dlviz_predictor_set_num_threads(predictor, 1)); /* of each server */
     dlviz_network_destroy(net), dlviz_dataset_destroy(images);
     if (dlviz_predictor_output_ndim(predictor) != 1)
-        return fprintf(stderr, "serve: the model's output is no vector of classes\n"), EXIT_FAILURE;
+        fail("the model's output is no vector of classes");
 
     int64_t n = dlviz_tensor_dims(inputs)[0],
             num_classes = dlviz_predictor_output_dims(predictor)[0];
@@ -74,7 +77,7 @@ int main(int argc, char **argv) {
     double *seconds = malloc((size_t)n * sizeof *seconds);
     server *servers = calloc((size_t)num_threads, sizeof *servers);
     if (!outputs || !seconds || !servers)
-        return fprintf(stderr, "serve: out of memory\n"), EXIT_FAILURE;
+        fail("out of memory");
     for (int i = 0; i < num_threads; i++) {
         servers[i] = (server){.images = dlviz_tensor_const_data(inputs),
                               .num_images = n,
@@ -90,7 +93,7 @@ int main(int argc, char **argv) {
     double started = now();
     for (int i = 0; i < num_threads; i++)
         if (pthread_create(&servers[i].thread, NULL, serve, &servers[i]) != 0)
-            return fprintf(stderr, "serve: a thread could not be started\n"), EXIT_FAILURE;
+            fail("a thread could not be started");
     for (int i = 0; i < num_threads; i++) {
         pthread_join(servers[i].thread, NULL);
         dlviz_predictor_destroy(servers[i].predictor);
