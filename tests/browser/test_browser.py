@@ -75,6 +75,7 @@ def main():
         return look(os.environ["DLVIZ_TEST_REPORT"], images, names)
     if not os.path.exists(os.path.join(examples, "dlviz-compare")):
         return skip("the example programs are not built")
+    os.environ["LSAN_OPTIONS"] = "suppressions={}:print_suppressions=0".format(os.path.join(HERE, "..", "support", "leaks.supp"))
     with tempfile.TemporaryDirectory(prefix="dlviz-browser-") as folder:
         make_runs(examples, images, folder)
         return look(folder, images, names)

@@ -52,9 +52,8 @@ def main():
     programs.folder = tempfile.mkdtemp(prefix="dlviz-programs-")
     if through:
         programs.examples = run_through(through, programs.examples)
-    # Fontconfig keeps its patterns until the process ends, and finds what they have by offsets, which look like no pointers.
-    files.write(programs.path("leaks"), b"leak:libfontconfig\n")
-    os.environ["LSAN_OPTIONS"] = f"suppressions={programs.path('leaks')}:print_suppressions=0"
+    leaks = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support", "leaks.supp")
+    os.environ["LSAN_OPTIONS"] = f"suppressions={leaks}:print_suppressions=0"
     try:
         programs.data = files.make_dataset(programs.path("data"))
         tests = unittest.defaultTestLoader.loadTestsFromNames(arguments or MODULES)
