@@ -156,6 +156,8 @@ START_TEST(the_first_error_is_kept_without_memory) {
     char first[2000];
     ck_ok(dlviz_set_allocator(allocate, release, NULL));
     dlviz_network *network = images(1, 8, 8);
+    /* No layer after a call that lacked memory is one that could not be made for that. */
+    ck_fails(dlviz_set_num_threads(-1), INVALID, "-1");
     no_memory = true;
     ck_fails(dlviz_network_add(network, "first", NULL), INVALID, "NULL");
     strcpy(first, dlviz_last_error());
