@@ -41,7 +41,11 @@ is_there() { # folder sum name
 
 # Not in the way: not there, or what would be put there.
 is_free() { # folder sum name
-    ! is_there "$@" || is_genuine "$@"
+    for file in "$1/$3" "$1/$3.gz"; do
+        if [ -e "$file" ] || [ -L "$file" ]; then
+            is_genuine "$@" || return 1
+        fi
+    done
 }
 
 is_genuine() { # folder sum name

@@ -92,16 +92,16 @@ may_replace=no
 for word; do
     name=${word%%=*}
     [ "$name" != -h ] || name=--help
-    case $name in
-    --force | --resume) may_replace=yes ;; # the page of all three too
-    --?*)
-        for own in --data --out --epochs --train-limit --test-limit --threads --help --version; do
-            case $own in
-            "$name"*) wrong_usage "$name is an option of this script's: before --" ;;
-            esac
-        done
-        ;;
-    esac
+    case $name in --?*) ;; *) continue ;; esac
+    for option in --full --data --out --epochs --train-limit --test-limit --threads; do
+        case $option in "$name"*) wrong_usage "$name is an option of this script's: before --" ;; esac
+    done
+    for option in --help --version; do
+        case $option in "$name"*) wrong_usage "$name: the programs would run no experiment" ;; esac
+    done
+    for option in --force --resume; do
+        case $option in "$name"*) may_replace=yes ;; esac # the page of all three too
+    done
 done
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)

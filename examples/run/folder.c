@@ -14,11 +14,12 @@ static const char *const checkpoints[] = {"checkpoint.safetensors",
 /* What is written before the first checkpoint, in the reverse order: nobody misses a film without
  * one where the settings are there. Without these, it is somebody's own. */
 static const char *const before_checkpoints[] = {"film.safetensors", "settings.json"};
-/* The last of them are there once the training is over, the others follow. */
+/* The last of them are there once the training is over, the others follow. The first tells that a run is
+ * finished, and goes first. */
 enum { OF_TRAINING = 3 };
 static const char *const results[] = {
-    "report.html", "summary.json", "features.npy", "logits.npy",   "labels.npy",
-    "pca.npy",     "tsne.npy",     "history.csv",  "network.json", "model.safetensors"};
+    "summary.json", "report.html", "features.npy", "logits.npy",   "labels.npy",
+    "pca.npy",      "tsne.npy",    "history.csv",  "network.json", "model.safetensors"};
 static const char *const figures[] = {"training.png",  "training.svg", "pca.png",     "pca.svg",
                                       "tsne.png",      "tsne.svg",     "filters.png", "filters.svg",
                                       "confusion.png", "confusion.svg"};

@@ -118,12 +118,13 @@ DLVIZ_API double dlviz_tsne_degrees_of_freedom(const dlviz_tsne *tsne);
 DLVIZ_CHECKED dlviz_status dlviz_tsne_set_init(dlviz_tsne *tsne, dlviz_tsne_init_kind init);
 DLVIZ_API dlviz_tsne_init_kind dlviz_tsne_init(const dlviz_tsne *tsne);
 /** Starts from this map (n x 1, 2 or 3, values of -1e6 to 1e6; copied) instead of set_init; NULL
- *  goes back to that. It is moved to a mean of 0, and else used as it is but for what a descent
- *  cannot leave: points at one place, and a dimension in which they hardly differ, get random
- *  numbers of 1 % of the map's deviation, at most 0.1 (more where floats of the map's width are
- *  farther apart), from the seed; a map with a deviation below 1e-10 is enlarged to 1e-4, and one
- *  of a single place becomes a random start. A start much wider than a map becomes, 4 sqrt(n) in
- *  deviation, is warned of in the log. A fit fails unless its shape is that fit's n x dimensions.
+ *  goes back to that. It is moved to a mean of 0 before the first iteration, and else used as it
+ *  is but for what a descent cannot leave: points at one place, and a dimension in which they
+ *  hardly differ, get random numbers of 1 % of the map's deviation, at most 0.1 (more where floats
+ *  of the map's width are farther apart), from the seed; a map with a deviation below 1e-10 is
+ *  enlarged to 1e-4, and one of a single place becomes a random start. A start much wider than a
+ *  map becomes, 4 sqrt(n) in deviation, is warned of in the log. A fit fails unless its shape is
+ *  that fit's n x dimensions.
  *  Returns DLVIZ_ERROR_SHAPE, DLVIZ_ERROR_NUMERIC or DLVIZ_ERROR_OUT_OF_MEMORY. The getter's tensor
  *  belongs to the handle; NULL when none is set. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_set_initial_map(dlviz_tsne *tsne, const dlviz_tensor *map);
@@ -147,8 +148,8 @@ DLVIZ_API double dlviz_tsne_angle(const dlviz_tsne *tsne);
 /** Width of the grid's cells in map units, 0.05 to 10; or 0, the default: whichever is the fastest,
  *  chosen anew as the map grows. Small maps get at least 40 cells across whatever is set, and maps
  *  so wide that the grid would have more than 4 million + 32 n values get wider cells. The width
- *  does not matter to the accuracy: with cells wider than 0.25, pairs nearer than four cells are
- *  summed. */
+ *  does not matter to the accuracy: with cells wider than 0.25, or than 0.25 sqrt(a) for less than
+ *  1 degree of freedom, and where points are few, pairs nearer than four cells are summed. */
 DLVIZ_CHECKED dlviz_status dlviz_tsne_set_cell_size(dlviz_tsne *tsne, double width);
 DLVIZ_API double dlviz_tsne_cell_size(const dlviz_tsne *tsne);
 /** Ends the fit early, after the early exaggeration: when the gradient's norm falls below

@@ -16,6 +16,8 @@
 
 /* e to the minus this adds nothing to a sum of 1. */
 #define NO_SHARE 40
+/* By eights over all that squares of floats differ by, and by halves to the last bit. */
+#define ROUNDS 200
 
 typedef struct neighborhood {
     const char *who;
@@ -98,12 +100,12 @@ static double find_beta(const neighborhood *h, int64_t at, double *distances) {
         next = distances[j] > lowest ? fmin(next, distances[j]) : next;
     double low = 0, high = INFINITY,
            beta = 1 / fmax(mean - lowest, (highest - lowest) / (double)h->n);
-    for (int round = 0; round < 100; round++) {
+    for (int round = 0; round < ROUNDS; round++) {
         bool many = entropy(distances, h->n, lowest, beta) > wanted;
         if (many && beta * (next - lowest) > NO_SHARE) /* so many are nearest, and at any beta */
             break;
         *(many ? &low : &high) = beta;
-        beta = isinf(high) ? 2 * beta : (low + high) / 2;
+        beta = isinf(high) ? 8 * beta : (low + high) / 2;
     }
     return isfinite(beta) ? beta : low;
 }

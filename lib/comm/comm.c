@@ -74,6 +74,7 @@ dlviz_status dlviz_comm_create(dlviz_comm **out, int64_t rank, int64_t num_ranks
                                const dlviz_comm_functions *functions, void *user) {
     if (out)
         *out = NULL;
+    DLZ_NOT_CANCELLED;
     DLZ_TRY(check_size(functions));
     dlviz_status status =
         out ? create(out, rank, num_ranks, functions, user)

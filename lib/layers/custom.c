@@ -1,6 +1,7 @@
 /* A layer that is the user's own: the table of functions, and what the graph asks of a layer. */
 #include "layers/custom.h"
 #include "base/base.h"
+#include "base/cancel.h"
 
 #include <string.h>
 
@@ -11,6 +12,7 @@
 
 static void destroy(dlviz_layer *layer) {
     dlz_custom *custom = (dlz_custom *)layer;
+    DLZ_NOT_CANCELLED;
     if (custom->functions.destroy)
         custom->functions.destroy(custom->user);
     dlz_custom_forget_setup(custom);
@@ -108,6 +110,7 @@ static dlviz_status take(dlz_custom *custom, const dlviz_layer_functions *functi
 }
 
 dlviz_layer *dlviz_layer_custom(const dlviz_layer_functions *functions, void *user) {
+    DLZ_NOT_CANCELLED;
     dlviz_layer *layer = dlz_layer_create(&common_type);
     if (!layer) {
         if (check_size(functions) == DLVIZ_OK && functions->destroy)

@@ -1,5 +1,6 @@
 /* A loss of the user's own. */
 #include "base/base.h"
+#include "base/cancel.h"
 #include "losses/loss.h"
 #include "tensor/tensor.h"
 
@@ -180,6 +181,7 @@ double *dlviz_loss_pass_metric(const dlviz_loss_pass *pass, int64_t index) {
 
 static void destroy(dlviz_loss *loss) {
     custom *c = (custom *)loss;
+    DLZ_NOT_CANCELLED;
     if (c->functions.destroy)
         c->functions.destroy(c->user);
     dlz_free((char *)(uintptr_t)c->functions.name);
@@ -280,6 +282,7 @@ static dlviz_status take(custom *c, const dlviz_loss_functions *functions) {
 }
 
 dlviz_loss *dlviz_loss_custom(const dlviz_loss_functions *functions, void *user) {
+    DLZ_NOT_CANCELLED;
     dlviz_loss *loss = dlz_loss_create(&custom_type);
     if (!loss) {
         if (check_size(functions) == DLVIZ_OK && functions->destroy)

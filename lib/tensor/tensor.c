@@ -1,5 +1,6 @@
 #include "tensor/tensor.h"
 #include "base/base.h"
+#include "base/cancel.h"
 #include "tensor/narrow.h"
 
 #include <math.h>
@@ -24,6 +25,7 @@ static void release_own(void *data, void *user) {
 static void storage_drop(dlz_storage *storage) {
     if (atomic_fetch_sub(&storage->references, 1) != 1)
         return;
+    DLZ_NOT_CANCELLED;
     if (storage->release)
         storage->release(storage->data, storage->user);
     dlz_free(storage);

@@ -155,6 +155,12 @@ static double guess_pair_density(int64_t n, const double size[2]) {
     return (double)n * (double)n * 9 * BLOCK * BLOCK * 1.5 / area_of(size);
 }
 
+/* As it was when pairs were counted, for the map's size now. */
+static double find_pair_density(const dlz_grid_repulsion *g, int64_t n, const double size[2]) {
+    return g->pair_density > 0 ? g->pair_density * g->area / area_of(size)
+                               : guess_pair_density(n, size);
+}
+
 double dlz_grid_cost(const dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
                      const double size[2]) {
     double span = fmax(size[0], size[1]);
@@ -162,8 +168,7 @@ double dlz_grid_cost(const dlz_grid_repulsion *g, const dlz_repulsion_settings *
         return INFINITY;
     if (span < SMALLEST_MAP)
         return COST_POINT * (double)settings->n;
-    double density = g->pair_density > 0 ? g->pair_density * g->area / area_of(size)
-                                         : guess_pair_density(settings->n, size);
+    double density = find_pair_density(g, settings->n, size);
     return choose(density, settings, size).cost + COST_POINT * (double)settings->n;
 }
 
@@ -596,6 +601,19 @@ static dlviz_status run_grid(grid_job *job) {
     return DLVIZ_OK;
 }
 
+/* Whether the grid that there is does for the map, as another one would cost its preparation. */
+static bool stays(const dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
+                  const choice *now, const choice *best, const double size[2], bool small) {
+    if (!g->prepared || small != g->small || !fits(g, now))
+        return false;
+    if (!g->has_near && wants_near(g->pair_density, g->cell, settings->a, size))
+        return false;
+    bool is_cheap = now->cost < 1.1 * best->cost;
+    if (best->cell == g->cell)
+        return (best->near == g->has_near || is_cheap) && 2 * now->columns > g->convolution.x.n;
+    return is_cheap && fmax(size[0], size[1]) > LEAST_CELLS * g->cell * 0.9;
+}
+
 dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
                               const float *map, float *forces, double *z) {
     int64_t n = settings->n;
@@ -633,20 +651,15 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     choice now = {0};
     bool again = !g->prepared || small != g->small;
     if (!again) {
-        now = consider(g->pair_density, g->cell, g->has_near, size);
+        now = consider(find_pair_density(g, n, size), g->cell, g->has_near, size);
         again = !fits(g, &now) || ++g->since >= RECONSIDER;
     }
     if (again) {
-        if (g->pair_density == 0)
-            g->pair_density = guess_pair_density(n, size);
-        choice best = choose(g->pair_density, settings, size);
+        g->pair_density = find_pair_density(g, n, size);
+        g->area = area_of(size);
         g->since = 0;
-        bool lacks_near = !g->has_near && wants_near(g->pair_density, g->cell, settings->a, size);
-        bool stays = g->prepared && small == g->small && fits(g, &now) && !lacks_near &&
-                     (best.cell == g->cell
-                          ? 2 * now.columns > g->convolution.x.n
-                          : now.cost < 1.1 * best.cost && span > LEAST_CELLS * g->cell * 0.9);
-        if (!stays)
+        choice best = choose(g->pair_density, settings, size);
+        if (!stays(g, settings, &now, &best, size, small))
             DLZ_TRY(prepare(g, settings, &best, small));
         now = consider(g->pair_density, g->cell, g->has_near, size);
     }

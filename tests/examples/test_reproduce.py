@@ -87,19 +87,21 @@ class Reproduce(Case):
         lines, process = self.reproduce(1, "--out", "site")
         self.assertEqual((lines, files.read(page)), ([], b"mine"))
         self.assertEqual(process.stderr, f"reproduce.sh: '{page}' is there already; -- --force replaces it\n")
-        for word in ("--force", "--resume"):
+        for word in ("--force", "--resume", "--forc", "--res"):
             files.write(page, b"of an earlier run")
             self.reproduce(0, "--out", "site", "--", word)
             self.assertEqual(files.read(page), b"the page\n")
 
     def test_its_own_options_behind_the_dashes(self):
         for words in (["--out", "x"], ["--out=x"], ["--data", "x"], ["--epochs", "3"], ["--train-limit=9"],
-                      ["--test-limit", "9"], ["--threads", "1"], ["--o", "x"], ["--dat=x"], ["--help"], ["--h"],
-                      ["--version"]):
+                      ["--test-limit", "9"], ["--threads", "1"], ["--o", "x"], ["--dat=x"], ["--full"], ["--fu"]):
             lines, process = self.reproduce(2, "--", "--seed", "1", *words)
             self.assertEqual(lines, [])
             self.assertIn(f"reproduce.sh: {words[0].split('=')[0]} is an option of this script's: before --", process.stderr)
-        self.assertEqual(self.reproduce(2, "--", "-h")[0], [])
+        for word in ("-h", "--help", "--he", "--version"):
+            lines, process = self.reproduce(2, "--", word)
+            self.assertEqual(lines, [])
+            self.assertIn(": the programs would run no experiment", process.stderr)
         lines, _ = self.reproduce(0, "--", "--seed", "1")
         self.assertTrue(all("--seed 1" in line for line in lines[1:]))
 
@@ -114,8 +116,9 @@ class GetMnist(Case):
     def get(self, status, *arguments):
         """Of a mirror that is not there, without npm."""
         os.makedirs(path("bin"), exist_ok=True)
-        files.write(path("bin", "npm"), b"#!/bin/sh\nexit 1\n")
-        os.chmod(path("bin", "npm"), 0o755)
+        for name in ("npm", "curl"):
+            files.write(path("bin", name), b"#!/bin/sh\nexit 1\n")
+            os.chmod(path("bin", name), 0o755)
         variables = dict(os.environ, PATH=path("bin") + ":" + os.environ["PATH"], XDG_CACHE_HOME=path("cache"),
                          DLVIZ_MNIST_MIRROR="file://" + path("mirror"))
         variables.pop("DLVIZ_DATA_DIR", None)
@@ -132,6 +135,14 @@ class GetMnist(Case):
         self.assertNotIn("Downloading", process.stderr)
         self.assertEqual(files.read(own), b"mine")
         self.assertEqual(os.listdir(path("own")), ["train-labels-idx1-ubyte"])
+
+    def test_links_of_ones_own_stay(self):
+        """Also where they lead nowhere, as to a disk that is not there now."""
+        os.makedirs(path("links"))
+        os.symlink("/nowhere/labels.gz", path("links", "t10k-labels-idx1-ubyte.gz"))
+        process = self.get(1, path("links"))
+        self.assertIn("has some of the four files", process.stderr)
+        self.assertEqual(os.listdir(path("links")), ["t10k-labels-idx1-ubyte.gz"])
 
     def test_what_is_not_to_be_had(self):
         os.makedirs(path("mirror"))

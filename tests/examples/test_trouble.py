@@ -536,7 +536,7 @@ class Writing(Case):
             process.stdout.read()
         self.assertEqual(process.returncode, -signal.SIGKILL)
         left = os.listdir(out)
-        self.assertFalse({"summary.json", "report.html", "tsne.npy", "tsne.png"} & set(left), left)
+        self.assertFalse({"summary.json", "report.html", "tsne.png"} & set(left), left)
         self.assertEqual(files.read(os.path.join(out, "history.csv")), history_)
         self.expect(0, subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                       text=True, timeout=TIMEOUT))

@@ -243,9 +243,35 @@ static dlviz_status end_communicator(const char *place, uint64_t *digest) {
                                                    .fail = tell_nobody,
                                                    .destroy = take_time};
     dlviz_comm *comm;
+    dlviz_status called;
+    if (CALL(dlviz_comm_create(&comm, 5, 2, &functions, NULL)) == DLVIZ_OK)
+        return DLVIZ_ERROR_STATE;
     TRY(dlviz_comm_create(&comm, 0, 2, &functions, NULL));
     let_cancellation_act();
     dlviz_comm_destroy(comm);
+    hold_cancellation_up();
+    return DLVIZ_OK;
+}
+
+static void take_time_for(void *data, void *user) {
+    (void)data;
+    take_time(user);
+}
+
+/* What a tensor, a layer and a loss of the program's own end with. */
+static dlviz_status end_what_is_ones_own(const char *place, uint64_t *digest) {
+    (void)place, (void)digest;
+    static float number;
+    dlviz_tensor *tensor;
+    dlviz_layer_functions layer = {.struct_size = sizeof layer, .destroy = take_time};
+    dlviz_loss_functions loss = {.struct_size = sizeof loss, .destroy = take_time};
+    TRY(dlviz_tensor_wrap(&tensor, DLVIZ_FLOAT32, 1, (int64_t[]){1}, &number, take_time_for, NULL));
+    dlviz_layer *own_layer = dlviz_layer_custom(&layer, NULL);
+    dlviz_loss *own_loss = dlviz_loss_custom(&loss, NULL);
+    let_cancellation_act();
+    dlviz_tensor_destroy(tensor);
+    dlviz_layer_destroy(own_layer);
+    dlviz_loss_destroy(own_loss);
     hold_cancellation_up();
     return DLVIZ_OK;
 }
@@ -283,6 +309,7 @@ START_TEST(nor_are_other_calls) {
     ck_survives("counting threads", count_threads, NULL);
     ck_survives("setting something", set_something, NULL);
     ck_survives("ending a communicator", end_communicator, NULL);
+    ck_survives("ending what is one's own", end_what_is_ones_own, NULL);
     remove(scratch_path("pictures/a/1.png"));
     remove(scratch_path("pictures/a"));
 }

@@ -224,8 +224,9 @@ static int run_with_levels(void) {
     int level;
     MPI_Init_thread(NULL, NULL, first ? MPI_THREAD_SINGLE : MPI_THREAD_FUNNELED, &level);
     dlviz_status status = dlviz_mpi_comm_create(&comm, MPI_COMM_WORLD);
-    bool well = level > MPI_THREAD_SINGLE && first /* which an MPI may give who asks for less */
-                    ? true
+    MPI_Bcast(&level, 1, MPI_INT, 0, MPI_COMM_WORLD);
+    bool well = level > MPI_THREAD_SINGLE /* which an MPI may give who asks for less */
+                    ? status == DLVIZ_OK
                     : status == (first ? DLVIZ_ERROR_STATE : DLVIZ_ERROR_COMM) &&
                           strstr(dlviz_last_error(), words) && !comm;
     if (!well)

@@ -553,6 +553,17 @@ START_TEST(equally_near_points_hold_a_point_too) {
             ck_assert_msg(fabsf(many[c]) < 100 * (1 + fabsf(few[c])), "%d alike: %g, of 4 %g", same,
                           many[c], few[c]);
     }
+    /* One far away takes nothing from the others. */
+    for (int far = 0; far < 2; far++) {
+        for (int i = 0; i < N; i++) {
+            x[2 * i] = (float)(i * 37 % N) / N;
+            x[2 * i + 1] = (float)(i % 7) / 7;
+        }
+        x[2 * N - 1] = far ? 1e17f : 100;
+        ck_ok(neighborhood_of_first(N, 2, x, far ? many : few));
+    }
+    for (int c = 0; c < 2; c++)
+        ck_assert_float_eq_tol(many[c], few[c], 1e-4f * (1 + fabsf(few[c])));
     /* All equally far, whatever the mean of the distances is rounded to. */
     for (int n = 6; n <= N; n++) {
         for (int i = 0; i < n * n; i++)

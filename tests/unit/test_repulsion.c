@@ -44,13 +44,11 @@ static float *clustered_map(int64_t n, int dimensions, double width, uint64_t se
     return map;
 }
 
-static void check_settings(const dlz_repulsion_settings *settings, const float *map,
-                           double force_error, double z_error) {
-    dlz_repulsion *repulsion;
+static void check_with(dlz_repulsion *repulsion, const dlz_repulsion_settings *settings,
+                       const float *map, double force_error, double z_error) {
     int64_t n = settings->n;
     int dimensions = settings->dimensions;
     double a = settings->a;
-    ck_ok(dlz_repulsion_create(&repulsion, settings));
     float *forces = malloc((size_t)(n * dimensions) * sizeof *forces);
     double *truth = malloc((size_t)(n * dimensions) * sizeof *truth), z, true_z;
     true_repulsion(map, n, dimensions, a, truth, &true_z);
@@ -73,6 +71,13 @@ static void check_settings(const dlz_repulsion_settings *settings, const float *
     }
     free(truth);
     free(forces);
+}
+
+static void check_settings(const dlz_repulsion_settings *settings, const float *map,
+                           double force_error, double z_error) {
+    dlz_repulsion *repulsion;
+    ck_ok(dlz_repulsion_create(&repulsion, settings));
+    check_with(repulsion, settings, map, force_error, z_error);
     dlz_repulsion_destroy(repulsion);
 }
 
@@ -204,6 +209,28 @@ START_TEST(the_width_of_cells_does_not_matter) {
                     }
                 free(map);
             }
+}
+END_TEST
+
+START_TEST(the_grid_follows_a_map_that_jumps) {
+    const double extents[] = {0.8, 34, 1e-3, 72, 8, 250, 30, 2}, degrees[] = {0.05, 1, 3};
+    const double cells[] = {0, 0.1, 0.25};
+    for (int dimensions = 1; dimensions <= 2; dimensions++)
+        for (int k = 0; k < 9; k++) {
+            dlz_repulsion *repulsion;
+            dlz_repulsion_settings settings = {.method = DLVIZ_TSNE_METHOD_GRID,
+                                               .n = 100,
+                                               .dimensions = dimensions,
+                                               .a = degrees[k / 3],
+                                               .cell = cells[k % 3]};
+            ck_ok(dlz_repulsion_create(&repulsion, &settings));
+            for (size_t w = 0; w < sizeof extents / sizeof *extents; w++) {
+                float *map = clustered_map(settings.n, dimensions, extents[w], w);
+                check_with(repulsion, &settings, map, 2e-3, 2e-4);
+                free(map);
+            }
+            dlz_repulsion_destroy(repulsion);
+        }
 }
 END_TEST
 
@@ -362,6 +389,7 @@ int main(void) {
                                   exact_repulsion_is_exact,
                                   grid_repulsion_is_accurate,
                                   the_width_of_cells_does_not_matter,
+                                  the_grid_follows_a_map_that_jumps,
                                   the_grid_can_be_read_anywhere,
                                   the_grid_knows_how_many_points_are_near,
                                   tree_repulsion_is_accurate,
