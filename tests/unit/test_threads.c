@@ -228,16 +228,18 @@ static void end_amid_work(void) {
     exit(0);
 }
 
-static atomic_bool went_on;
+static atomic_bool went_on, cancelled;
 
-static void wait_a_little(void *context, int64_t tile, int worker) {
+static void wait_to_be_cancelled(void *context, int64_t tile, int worker) {
     (void)tile, (void)worker;
     atomic_store((atomic_bool *)context, true);
-    pause_microseconds(20000); /* a point of cancellation */
+    do
+        pause_microseconds(20000); /* a point of cancellation */
+    while (!atomic_load(&cancelled));
 }
 
 static void *be_cancelled(void *begun) {
-    dlz_parallel_for(8, 3, wait_a_little, begun);
+    dlz_parallel_for(8, 3, wait_to_be_cancelled, begun);
     atomic_store(&went_on, true);
     pthread_testcancel();
     atomic_store(&went_on, false);
@@ -250,10 +252,12 @@ START_TEST(a_cancelled_thread_ends_after_its_call) {
         pthread_t thread;
         void *result;
         atomic_store(&went_on, false);
+        atomic_store(&cancelled, false);
         ck_assert_int_eq(pthread_create(&thread, NULL, be_cancelled, &begun), 0);
         while (!atomic_load(&begun))
             sched_yield();
         pthread_cancel(thread);
+        atomic_store(&cancelled, true);
         ck_assert_int_eq(pthread_join(thread, &result), 0);
         ck_assert_ptr_eq(result, PTHREAD_CANCELED);
         ck_assert(atomic_load(&went_on));
