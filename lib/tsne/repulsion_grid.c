@@ -155,9 +155,14 @@ static double guess_pair_density(int64_t n, const double size[2]) {
     return (double)n * (double)n * 9 * BLOCK * BLOCK * 1.5 / area_of(size);
 }
 
+/* What a density goes by: the map with what is near beside it, so that the flat and the tiny have some. */
+static double near_area(const double size[2], double cell) {
+    return (size[0] + 2 * BLOCK * cell) * (size[1] + 2 * BLOCK * cell);
+}
+
 /* As it was when pairs were counted, for the map's size now. */
 static double find_pair_density(const dlz_grid_repulsion *g, int64_t n, const double size[2]) {
-    return g->pair_density > 0 ? g->pair_density * g->area / area_of(size)
+    return g->pair_density > 0 ? g->pair_density * g->area / near_area(size, g->cell)
                                : guess_pair_density(n, size);
 }
 
@@ -656,11 +661,11 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     }
     if (again) {
         g->pair_density = find_pair_density(g, n, size);
-        g->area = area_of(size);
         g->since = 0;
         choice best = choose(g->pair_density, settings, size);
         if (!stays(g, settings, &now, &best, size, small))
             DLZ_TRY(prepare(g, settings, &best, small));
+        g->area = near_area(size, g->cell);
         now = consider(g->pair_density, g->cell, g->has_near, size);
     }
     g->rows = now.rows;
@@ -682,7 +687,7 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     sort_points(&job);
     if (g->since == RECONSIDER - 1 || again) {
         DLZ_TRY(count_pairs(&job));
-        g->area = area_of(size);
+        g->area = near_area(size, g->cell);
     }
     DLZ_TRY(run_grid(&job));
     memcpy(g->least, job.least, sizeof g->least);

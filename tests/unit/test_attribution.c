@@ -556,8 +556,8 @@ START_TEST(equally_near_points_hold_a_point_too) {
     /* One far away takes nothing from the others. */
     for (int far = 0; far < 2; far++) {
         for (int i = 0; i < N; i++) {
-            x[2 * i] = (float)(i * 37 % N) / N;
-            x[2 * i + 1] = (float)(i % 7) / 7;
+            x[2 * i] = 1 + (float)(i * 37 % N) / N;
+            x[2 * i + 1] = 1 + (float)(i % 7) / 7;
         }
         x[2 * N - 1] = far ? 1e17f : 100;
         ck_ok(neighborhood_of_first(N, 2, x, far ? many : few));

@@ -219,7 +219,7 @@ START_TEST(the_grid_follows_a_map_that_jumps) {
         for (int k = 0; k < 9; k++) {
             dlz_repulsion *repulsion;
             dlz_repulsion_settings settings = {.method = DLVIZ_TSNE_METHOD_GRID,
-                                               .n = 100,
+                                               .n = 20,
                                                .dimensions = dimensions,
                                                .a = degrees[k / 3],
                                                .cell = cells[k % 3]};
