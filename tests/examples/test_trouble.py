@@ -138,7 +138,7 @@ class Failures(Case):
         self.expect(0, run(REPORT, *arguments))  # what the user has there is not in the way
         before = {name: files.read(os.path.join(out, name)) for name in programs.RESULTS}
         process = run(REPORT, *arguments, "--seed", 1)
-        self.expect_line(1, process, f"'{out}'", "report.html, summary.json", "others", "--force")
+        self.expect_line(1, process, f"'{out}'", "summary.json, report.html", "others", "--force")
         self.assertEqual({name: files.read(os.path.join(out, name)) for name in programs.RESULTS}, before)
         files.write(os.path.join(out, "checkpoint.safetensors.previous"), b"of a run before")
         self.expect(0, run(REPORT, *arguments, "--seed", 1, "--force", "--layer", "fc1"))
