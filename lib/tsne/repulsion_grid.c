@@ -21,9 +21,8 @@
 #define STRIPE (2 * BLOCK) /* rows that a tile spreads */
 #define TILE 4096          /* points sorted together, or more: each tile counts all blocks */
 #define MOST_TILES 64
-#define PLAIN_CELL                                                                                 \
-    0.25               /* the widest cell that needs no near part, where q is a unit wide or more */
-#define LEAST_CELLS 40 /* across a small map */
+#define PLAIN_CELL 0.25 /* the widest that needs no near part, for q of a unit's width or more */
+#define LEAST_CELLS 40  /* across a small map */
 #define SMALL_MAP 1.0
 #define SMALLEST_MAP 1e-12 /* a point, for all that matters */
 #define WIDEST 2e3         /* beyond, places in a grid are no longer exact enough as floats */
@@ -94,10 +93,15 @@ static choice consider(double pair_density, double cell, bool near, const double
     return c;
 }
 
-/* Whether a near part is needed: cells are wide beside q, which is sqrt(a) wide; or points are so far
- * between that the grid's errors do not average out, which is where it costs next to nothing. */
+/* q is sqrt(a) wide. */
+static double plain_cell(double a) {
+    return PLAIN_CELL * sqrt(fmin(a, 1));
+}
+
+/* Whether a near part is needed: cells are wide beside q; or points are so far between that the
+ * grid's errors do not average out, which is where it costs next to nothing. */
 static bool wants_near(double pair_density, double cell, double a, const double size[2]) {
-    if (cell > PLAIN_CELL * sqrt(fmin(a, 1)))
+    if (cell > plain_cell(a))
         return true;
     choice without = consider(pair_density, cell, false, size);
     choice with = consider(pair_density, cell, true, size);
@@ -122,7 +126,7 @@ static double ladder(double cell, int up) {
 static choice choose(double pair_density, const dlz_repulsion_settings *settings,
                      const double size[2]) {
     double span = fmax(size[0], size[1]), most = most_values(settings->n);
-    double plain = PLAIN_CELL * sqrt(fmin(settings->a, 1));
+    double plain = plain_cell(settings->a);
     if (settings->cell > 0) {
         double cell = fmin(settings->cell, fmax(span / LEAST_CELLS, 1e-30));
         if (cell < settings->cell)

@@ -45,7 +45,7 @@ typedef struct descent {
     double start_deviation;
     double best;
     int best_iteration;
-    int recorded; /* the history's last iteration, -1 for none */
+    int recorded;   /* the history's last iteration, -1 for none */
     int32_t *order; /* which of the caller's points each of ours is */
     dlz_brakes brakes;
     dlviz_comm *comm;

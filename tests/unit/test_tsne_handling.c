@@ -326,12 +326,53 @@ START_TEST(every_failing_allocation_is_reported_and_leaks_nothing) {
 }
 END_TEST
 
+/* The numbers of both starts are exact, and so is their mean. */
+START_TEST(a_start_may_lie_anywhere) {
+    enum { N = 256 };
+    dlviz_tensor *points = blobs(N, 4, 7), *maps[2];
+    for (int k = 0; k < 2; k++) {
+        dlviz_tensor *start = matrix(N, 2, NULL);
+        dlviz_tsne *tsne;
+        for (int i = 0; i < 2 * N; i++)
+            dlviz_tensor_float(start)[i] = (float)(i * 389 % 1021) / 64 + (k == 0 ? 0 : 4096);
+        ck_ok(dlviz_tsne_create(&tsne));
+        ck_ok(dlviz_tsne_set_num_iterations(tsne, 80));
+        ck_ok(dlviz_tsne_set_initial_map(tsne, start));
+        ck_ok(dlviz_tsne_fit(tsne, points, &maps[k]));
+        dlviz_tensor_destroy(start);
+        dlviz_tsne_destroy(tsne);
+    }
+    ck_assert_mem_eq(dlviz_tensor_data(maps[0]), dlviz_tensor_data(maps[1]), 2 * N * sizeof(float));
+    dlviz_tensor_destroy(maps[0]), dlviz_tensor_destroy(maps[1]), dlviz_tensor_destroy(points);
+}
+END_TEST
+
+/* The sum of their similarities is a number of doubles, and its reciprocal none of floats. */
+START_TEST(a_start_may_lie_too_far_apart) {
+    const float far[] = {0, 45, 120, 300, 700};
+    dlviz_tensor *points = blobs(5, 3, 7), *start = matrix(5, 1, far), *map;
+    dlviz_tsne *tsne;
+    ck_ok(dlviz_tsne_create(&tsne));
+    ck_ok(dlviz_tsne_set_num_dimensions(tsne, 1));
+    ck_ok(dlviz_tsne_set_perplexity(tsne, 1));
+    ck_ok(dlviz_tsne_set_degrees_of_freedom(tsne, 20));
+    ck_ok(dlviz_tsne_set_method(tsne, DLVIZ_TSNE_METHOD_EXACT));
+    ck_ok(dlviz_tsne_set_learning_rate(tsne, 1e-12));
+    ck_ok(dlviz_tsne_set_initial_map(tsne, start));
+    ck_fails(dlviz_tsne_fit(tsne, points, &map), DLVIZ_ERROR_NUMERIC,
+             "no point of the map is near");
+    dlviz_tensor_destroy(points), dlviz_tensor_destroy(start), dlviz_tsne_destroy(tsne);
+}
+END_TEST
+
 int main(void) {
     const TTest *const tests[] = {settings_are_checked,
                                   setters_want_a_handle_that_is_not_in_use,
                                   progress_can_cancel_and_leaves_the_map,
                                   stopping_rules_end_the_descent,
                                   arguments_at_fault_leave_the_earlier_fit,
+                                  a_start_may_lie_anywhere,
+                                  a_start_may_lie_too_far_apart,
                                   every_failing_allocation_is_reported_and_leaks_nothing,
                                   NULL};
     return run_tests("tsne_handling", tests);
