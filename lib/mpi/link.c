@@ -2,6 +2,7 @@
 #include "mpi/link.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* How long is waited, after a failure, for messages on their way, and for notices. Seconds. */
@@ -67,6 +68,15 @@ static dlviz_status send(dlz_mpi_link *link, dlz_mpi_exchange *e, int slot, cons
     return DLVIZ_OK;
 }
 
+/* Others are told of it, too, and want to know where it was. */
+static dlviz_status name_rank(const dlz_mpi_link *link, dlviz_status status) {
+    if (status == DLVIZ_OK)
+        return status;
+    char sentence[DLZ_MPI_NOTICE_SIZE];
+    snprintf(sentence, sizeof sentence, "%s", dlviz_last_error());
+    return dlviz_fail(status, "on rank %d, %s", link->rank, sentence);
+}
+
 static dlviz_status check_thread(const dlz_mpi_link *link) {
     if (!link->one_thread || pthread_equal(link->thread, pthread_self()))
         return DLVIZ_OK;
@@ -84,10 +94,12 @@ static dlviz_status start(int64_t slot, int64_t peer, const void *from, size_t s
     if (status == DLVIZ_OK && link->finalized)
         status = dlviz_fail(DLVIZ_ERROR_STATE, "MPI is finalized");
     if (status != DLVIZ_OK)
-        return status;
+        return name_rank(link, status);
     *e = (dlz_mpi_exchange){.active = true, .peer = (int)peer, .bytes = send_size + receive_size};
     status = receive(link, e, (int)slot, to, receive_size);
-    return status == DLVIZ_OK ? send(link, e, (int)slot, from, send_size) : status;
+    if (status == DLVIZ_OK)
+        status = send(link, e, (int)slot, from, send_size);
+    return name_rank(link, status);
 }
 
 static dlviz_status check_lengths(const dlz_mpi_exchange *e, const MPI_Status *statuses) {
@@ -104,13 +116,13 @@ static dlviz_status check_lengths(const dlz_mpi_exchange *e, const MPI_Status *s
 }
 
 /* A message that is longer than expected, MPI refuses itself. */
-static dlviz_status refuse(const dlz_mpi_exchange *e, int code) {
+static dlviz_status refuse(const dlz_mpi_link *link, const dlz_mpi_exchange *e, int code) {
     int class = MPI_SUCCESS;
     if (MPI_Error_class(code, &class) == MPI_SUCCESS && class == MPI_ERR_TRUNCATE)
         return dlviz_fail(
             DLVIZ_ERROR_COMM,
             "rank %d sent more than was expected: the ranks do not make the same calls", e->peer);
-    return dlz_mpi_result("MPI_Testall", code);
+    return name_rank(link, dlz_mpi_result("MPI_Testall", code));
 }
 
 /* A rank that fails leaves what it sends for whoever receives it later; but before, it gives notice
@@ -121,9 +133,9 @@ static dlviz_status look(dlz_mpi_link *link, dlz_mpi_exchange *e, bool *finished
     int code = MPI_Testall(e->num, e->requests, &flag, statuses);
     for (int i = 0; code == MPI_ERR_IN_STATUS && i < e->num; i++)
         if (statuses[i].MPI_ERROR != MPI_SUCCESS && statuses[i].MPI_ERROR != MPI_ERR_PENDING)
-            return refuse(e, statuses[i].MPI_ERROR);
+            return refuse(link, e, statuses[i].MPI_ERROR);
     if (code != MPI_SUCCESS)
-        return refuse(e, code);
+        return refuse(link, e, code);
     *finished = flag != 0;
     if (!flag)
         return DLVIZ_OK;
@@ -160,7 +172,7 @@ static dlviz_status finish(int64_t slot, bool wait, bool *finished, void *user) 
     dlz_mpi_exchange *e = &link->exchanges[slot];
     dlviz_status status = check_thread(link);
     if (status != DLVIZ_OK)
-        return status;
+        return name_rank(link, status);
     if (wait)
         return wait_for(link, e, finished);
     status = look(link, e, finished);

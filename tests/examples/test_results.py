@@ -71,7 +71,8 @@ class Results(Case):
         self.assertGreaterEqual(int(match.group(1)), 200)
         self.assertRegex(lines[1], r"an answer takes \d+ microseconds \(median\), \d+ \(99 of 100\)")
         self.expect_line(1, run("serve", model, model), "model.safetensors")
-        self.expect(2, run("serve", model, images, 0))
+        for threads in ("0", "257", "-1", "2x", "", "two", "99999999999999999999"):
+            self.expect(2, run("serve", model, images, threads))
 
     def test_model_has_pytorchs_names(self):
         model = files.read_safetensors(os.path.join(self.out, "model.safetensors"))

@@ -62,7 +62,10 @@ def main():
     runs += [(number, other, "work", True) for other in others for number in (2, 3)]
     # A rank that ends with status 0 without a word: launchers end the others, and not all call that a failure.
     runs += [(number, program, mode, right) for number in (2, 4)
-             for mode, right in (("fail", True), ("leave", True), ("finalize", True), ("longer", True), ("levels", True), ("after", True), ("exit", None), ("kill", False))]
+             for mode, right in (("fail", True), ("leave", True), ("finalize", True), ("longer", True), ("refuse", True),
+                                 ("refuse_later", True), ("levels", True), ("after", True), ("exit", None), ("kill", False))]
+    # Messages in two parts, of which the second is refused.
+    runs += [(2, other, "refuse_later", True) for other in others]
     problems = [problem for problem in (run(mpiexec, *each) for each in runs) if problem]
     print("\n".join(problems))
     print("{} runs, {} problems".format(len(runs), len(problems)))

@@ -1,6 +1,7 @@
 /* A communicator over MPI: what all ranks do together, and what they see when one of them fails.
  *
- *     mpiexec -n N test_mpi work|fail|leave|finalize|longer|exit|kill|levels|after
+ *     mpiexec -n N test_mpi work|fail|leave|finalize|longer|refuse|refuse_later|exit|kill|levels|
+ *                       after
  *
  * The exit status is 0 where all went as it should on that rank. */
 #include "mpi/joined.h"
@@ -179,6 +180,30 @@ static dlviz_status send_more(dlviz_comm *comm) {
     return status == DLVIZ_OK ? dlviz_fail(DLVIZ_ERROR_STATE, "it went well") : status;
 }
 
+static int receives_until_refusal; /* 0: none is refused */
+
+/* In MPI's place. */
+int MPI_Irecv(void *to, int count, MPI_Datatype type, int from, int tag, MPI_Comm comm,
+              MPI_Request *request) {
+    if (receives_until_refusal > 0 && --receives_until_refusal == 0)
+        return MPI_ERR_INTERN;
+    return PMPI_Irecv(to, count, type, from, tag, comm, request);
+}
+
+/* MPI refuses a receive of rank 1's, before or after one for the same exchange: there is nothing to cancel,
+ * or less than there would be. */
+static dlviz_status refuse(dlviz_comm *comm, int receive) {
+    TRY(begin_together(comm));
+    receives_until_refusal = dlz_comm_rank(comm) == 1 ? receive : 0;
+    /* As a program that initializes MPI itself has it. */
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_ARE_FATAL);
+    MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_ARE_FATAL);
+    dlviz_status status = go_on(comm);
+    return status == DLVIZ_ERROR_COMM && strstr(dlviz_last_error(), "on rank 1, MPI_Irecv failed: ")
+               ? DLVIZ_OK
+               : status;
+}
+
 static dlviz_status vanish(dlviz_comm *comm, bool kill_it) {
     TRY(begin_together(comm));
     if (dlz_comm_rank(comm) == 1 && kill_it)
@@ -199,6 +224,8 @@ static dlviz_status run(const char *mode, dlviz_comm *comm) {
         return finalize(comm);
     if (strcmp(mode, "longer") == 0)
         return send_more(comm);
+    if (strncmp(mode, "refuse", 6) == 0)
+        return refuse(comm, strcmp(mode, "refuse") == 0 ? 1 : 2);
     return vanish(comm, strcmp(mode, "kill") == 0);
 }
 

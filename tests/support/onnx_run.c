@@ -1,6 +1,7 @@
 /* ONNX's operators on tensors of any shape, in double precision. */
 #include "support/onnx_model.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -364,6 +365,13 @@ static void check_infos(const onnx_model *model, const onnx_info *infos, int cou
     }
 }
 
+/* Between nodes a runtime has floats, which end where doubles go on. */
+static void keep_to_floats(onnx_value *value) {
+    for (int64_t i = 0; i < value->size && !value->is_whole; i++)
+        if (fabs(value->numbers[i]) > FLT_MAX)
+            value->numbers[i] = copysign(INFINITY, value->numbers[i]);
+}
+
 void onnx_run(onnx_model *model, const dlviz_tensor *input) {
     onnx_call call = {.out = onnx_find(model, model->inputs[0].name)};
     onnx_shape(&call, dlviz_tensor_ndim(input), dlviz_tensor_dims(input));
@@ -377,6 +385,7 @@ void onnx_run(onnx_model *model, const dlviz_tensor *input) {
         for (int k = 0; k < node->num_inputs; k++)
             call.in[k] = *node->inputs[k] ? onnx_find(model, node->inputs[k]) : NULL;
         run_node(&call);
+        keep_to_floats(call.out);
     }
     int64_t n = dlviz_tensor_dims(input)[0];
     check_infos(model, model->inputs, model->num_inputs, n);

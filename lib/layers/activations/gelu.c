@@ -76,8 +76,9 @@ static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
     const char *erf = DLZ_ONNX_NODE(to, "Div", "over_root_of_2", x, root);
     erf = DLZ_ONNX_NODE(to, "Erf", "erf", erf);
     erf = DLZ_ONNX_NODE(to, "Add", "erf_plus_1", erf, dlz_onnx_number(to, "one", 1));
-    DLZ_ONNX_NODE(to, "Mul", NULL, DLZ_ONNX_NODE(to, "Mul", "twice", x, erf),
-                  dlz_onnx_number(to, "half", 0.5));
+    /* Halved first: twice the largest floats are none. */
+    DLZ_ONNX_NODE(to, "Mul", NULL,
+                  DLZ_ONNX_NODE(to, "Mul", "half_x", x, dlz_onnx_number(to, "half", 0.5)), erf);
 }
 
 const dlz_layer_type dlz_gelu_type = {

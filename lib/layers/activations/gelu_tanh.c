@@ -58,8 +58,9 @@ static void onnx(const dlviz_layer *layer, dlz_onnx *to) {
                       dlz_onnx_number(to, "root_of_2_over_pi", 0.797884560802865356));
     z = DLZ_ONNX_NODE(to, "Tanh", "tanh", z);
     z = DLZ_ONNX_NODE(to, "Add", "tanh_plus_1", z, dlz_onnx_number(to, "also_one", 1));
-    z = DLZ_ONNX_NODE(to, "Mul", "twice", x, z);
-    DLZ_ONNX_NODE(to, "Mul", NULL, z, dlz_onnx_number(to, "half", 0.5));
+    /* Halved first: twice the largest floats are none. */
+    DLZ_ONNX_NODE(to, "Mul", NULL,
+                  DLZ_ONNX_NODE(to, "Mul", "half_x", x, dlz_onnx_number(to, "half", 0.5)), z);
 }
 
 const dlz_layer_type dlz_gelu_tanh_type = {
