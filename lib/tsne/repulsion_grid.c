@@ -12,29 +12,22 @@
 #include "comm/comm.h"
 #include "tsne/columns.h"
 #include "tsne/extent.h"
+#include "tsne/grid_cells.h"
 #include "tsne/repulsion_grid.h"
 
 #include <math.h>
 #include <string.h>
 
-#define BLOCK 4            /* cells, each way; also the near part's radius */
-#define STRIPE (2 * BLOCK) /* rows that a tile spreads */
-#define TILE 4096          /* points sorted together, or more: each tile counts all blocks */
+#define STRIPE (2 * DLZ_GRID_BLOCK) /* rows that a tile spreads */
+#define TILE 4096 /* points sorted together, or more: each tile counts all blocks */
 #define MOST_TILES 64
-#define PLAIN_CELL 0.25 /* the widest that needs no near part, for q of a unit's width or more */
-#define LEAST_CELLS 40  /* across a small map */
-#define SMALL_MAP 1.0
 #define SMALLEST_MAP 1e-12 /* a point, for all that matters */
 #define WIDEST 2e3         /* beyond, places in a grid are no longer exact enough as floats */
 #define SPARSEST 0.05      /* of Z to the number of points: with less, the grid's errors count */
 #define RECONSIDER 20      /* computations between looks at the cost */
 
-/* Nanoseconds on one core of 2024: a grid value, a pair of points in neighboring blocks, a point
- * sorted, spread and read. */
-#define COST_VALUE 0.9
-#define COST_PAIR 0.15
+/* Nanoseconds on one core of 2024: a point sorted, spread and read. */
 #define COST_POINT 20
-#define CHEAP 0.5 /* of the grid's cost: a near part of less is computed whether needed or not */
 
 void dlz_grid_free(dlz_grid_repulsion *g) {
     dlz_convolution_free(&g->convolution);
@@ -72,102 +65,10 @@ static double kernel_value(void *context, int64_t i, int64_t j) {
     return shape->a == 1 ? 1 / (1 + u) : pow(1 + u / shape->a, -shape->a);
 }
 
-typedef struct choice {
-    double cell, cost;
-    bool near;
-    int64_t rows, columns;
-} choice;
-
-/* Values of a grid that do not take much more memory than the points. */
-static double most_values(int64_t n) {
-    return 4e6 + 32 * (double)n;
-}
-
-static choice consider(double pair_density, double cell, bool near, const double size[2]) {
-    choice c = {.cell = cell, .near = near};
-    c.columns = (int64_t)(size[0] / cell) + DLZ_SPLINE_ORDER + 1;
-    c.rows = (int64_t)(size[1] / cell) + DLZ_SPLINE_ORDER + 1;
-    double x = (double)dlz_convolution_size(c.columns);
-    double y = (double)dlz_convolution_size((c.rows + 1) / 2);
-    c.cost = COST_VALUE * 8 * x * y + (near ? COST_PAIR * pair_density * cell * cell : 0);
-    return c;
-}
-
-/* q is sqrt(a) wide. */
-static double plain_cell(double a) {
-    return PLAIN_CELL * sqrt(fmin(a, 1));
-}
-
-/* Whether a near part is needed: cells are wide beside q; or points are so far between that the
- * grid's errors do not average out, which is where it costs next to nothing. */
-static bool wants_near(double pair_density, double cell, double a, const double size[2]) {
-    if (cell > plain_cell(a))
-        return true;
-    choice without = consider(pair_density, cell, false, size);
-    choice with = consider(pair_density, cell, true, size);
-    return fmax(size[0], size[1]) >= SMALL_MAP && with.cost < (1 + CHEAP) * without.cost;
-}
-
-static choice consider_alone(double pair_density, double cell,
-                             const dlz_repulsion_settings *settings, const double size[2]) {
-    return consider(pair_density, cell, wants_near(pair_density, cell, settings->a, size), size);
-}
-
-static double values_of(const choice *c) {
-    return (double)c->rows * (double)c->columns;
-}
-
-/* Cells that are powers of the fourth root of two times PLAIN_CELL, so that small changes of the
- * map change nothing. */
-static double ladder(double cell, int up) {
-    return PLAIN_CELL * exp2((floor(4 * log2(cell / PLAIN_CELL)) + up) / 4);
-}
-
-static choice choose(double pair_density, const dlz_repulsion_settings *settings,
-                     const double size[2]) {
-    double span = fmax(size[0], size[1]), most = most_values(settings->n);
-    double plain = plain_cell(settings->a);
-    if (settings->cell > 0) {
-        double cell = fmin(settings->cell, fmax(span / LEAST_CELLS, 1e-30));
-        if (cell < settings->cell)
-            cell = ladder(cell, 0);
-        choice c = consider_alone(pair_density, cell, settings, size);
-        for (int up = 1; values_of(&c) > most; up++)
-            c = consider_alone(pair_density, ladder(cell, up), settings, size);
-        return c;
-    }
-    if (span < LEAST_CELLS * plain)
-        return consider_alone(pair_density, ladder(span / LEAST_CELLS, 0), settings, size);
-    choice best = consider_alone(pair_density, plain, settings, size);
-    /* NOLINTNEXTLINE(cert-flp30-c,clang-analyzer-security.FloatLoopCounter): sizes, not a count */
-    for (double cell = plain * 1.4142135623730951; cell < 1e6; cell *= 1.4142135623730951) {
-        choice c = consider(pair_density, cell, true, size);
-        if (c.cost < best.cost || values_of(&best) > most)
-            best = c;
-        if (c.cost > 8 * best.cost || c.columns + c.rows < 4 * BLOCK)
-            break;
-    }
-    return best;
-}
-
-static double area_of(const double size[2]) {
-    return fmax(size[0] * fmax(size[1], 1), 1);
-}
-
-/* For points that lie evenly over two thirds of the map. */
-static double guess_pair_density(int64_t n, const double size[2]) {
-    return (double)n * (double)n * 9 * BLOCK * BLOCK * 1.5 / area_of(size);
-}
-
-/* What a density goes by: the map with what is near beside it, so that the flat and the tiny have some. */
-static double near_area(const double size[2], double cell) {
-    return (size[0] + 2 * BLOCK * cell) * (size[1] + 2 * BLOCK * cell);
-}
-
 /* As it was when pairs were counted, for the map's size now. */
 static double find_pair_density(const dlz_grid_repulsion *g, int64_t n, const double size[2]) {
-    return g->pair_density > 0 ? g->pair_density * g->area / near_area(size, g->cell)
-                               : guess_pair_density(n, size);
+    return g->pair_density > 0 ? g->pair_density * g->area / dlz_grid_near_area(size, g->cell)
+                               : dlz_grid_guess_pair_density(n, size);
 }
 
 double dlz_grid_cost(const dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
@@ -178,10 +79,10 @@ double dlz_grid_cost(const dlz_grid_repulsion *g, const dlz_repulsion_settings *
     if (span < SMALLEST_MAP)
         return COST_POINT * (double)settings->n;
     double density = find_pair_density(g, settings->n, size);
-    return choose(density, settings, size).cost + COST_POINT * (double)settings->n;
+    return dlz_grid_cells_choose(density, settings, size).cost + COST_POINT * (double)settings->n;
 }
 
-static bool fits(const dlz_grid_repulsion *g, const choice *c) {
+static bool fits(const dlz_grid_repulsion *g, const dlz_grid_cells *c) {
     return c->columns <= g->convolution.x.n && c->rows <= 2 * g->convolution.y.n;
 }
 
@@ -217,8 +118,9 @@ static dlviz_status reserve_points(dlz_grid_repulsion *g, int64_t n) {
 }
 
 static dlviz_status prepare(dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
-                            const choice *c, bool small) {
-    double reach = c->near ? BLOCK * c->cell * BLOCK * c->cell : 0, taylor[DLZ_NEAR_DEGREE + 1];
+                            const dlz_grid_cells *c, bool small) {
+    double reach = c->near ? DLZ_GRID_BLOCK * c->cell * DLZ_GRID_BLOCK * c->cell : 0,
+           taylor[DLZ_NEAR_DEGREE + 1];
     double term = pow(1 + reach / settings->a, -settings->a);
     for (int k = 0; k <= DLZ_NEAR_DEGREE; k++) {
         taylor[k] = term;
@@ -238,7 +140,8 @@ static dlviz_status prepare(dlz_grid_repulsion *g, const dlz_repulsion_settings 
                                     &shape));
     int64_t rows = 2 * g->convolution.y.n, columns = g->convolution.x.n;
     g->all_rows = dlz_ceil_div(rows, 2 * STRIPE) * 2 * STRIPE + STRIPE;
-    int64_t across = dlz_ceil_div(columns, BLOCK), blocks = dlz_ceil_div(rows, BLOCK) * across;
+    int64_t across = dlz_ceil_div(columns, DLZ_GRID_BLOCK),
+            blocks = dlz_ceil_div(rows, DLZ_GRID_BLOCK) * across;
     dlz_free(g->values);
     dlz_free(g->counts);
     dlz_free(g->sums);
@@ -247,7 +150,7 @@ static dlviz_status prepare(dlz_grid_repulsion *g, const dlz_repulsion_settings 
     g->values = dlz_alloc_array((uint64_t)(g->all_rows * dlz_convolution_stride(&g->convolution)),
                                 sizeof(float));
     g->counts = dlz_alloc_array((uint64_t)(g->tiles + 1) * (uint64_t)blocks + 1, sizeof(int32_t));
-    g->sums = dlz_alloc_array((uint64_t)dlz_ceil_div(rows, BLOCK), sizeof(double));
+    g->sums = dlz_alloc_array((uint64_t)dlz_ceil_div(rows, DLZ_GRID_BLOCK), sizeof(double));
     g->rank_of = dlz_alloc_array((uint64_t)across, sizeof *g->rank_of);
     g->work = dlz_alloc_array((uint64_t)across, 2 * sizeof *g->work);
     if (!g->values || !g->counts || !g->sums || !g->rank_of || !g->work)
@@ -285,7 +188,7 @@ static void key_tile(void *context, int64_t tile, int worker) {
     float scale = (float)(1 / job->g->cell);
     for (int64_t i = tile * size; i < last; i++) {
         float x = (job->map[i * dimensions] - job->least[0]) * scale, y = 0;
-        int64_t column = (int64_t)x / BLOCK - job->columns.first;
+        int64_t column = (int64_t)x / DLZ_GRID_BLOCK - job->columns.first;
         if (job->ranks > 1) {
             of_ranks[job->g->rank_of[column + job->columns.first]]++;
             if ((uint64_t)column >= (uint64_t)job->across) {
@@ -295,7 +198,7 @@ static void key_tile(void *context, int64_t tile, int worker) {
         }
         if (dimensions > 1)
             y = (job->map[i * dimensions + 1] - job->least[1]) * scale;
-        int32_t key = (int32_t)((int64_t)y / BLOCK * job->across + column);
+        int32_t key = (int32_t)((int64_t)y / DLZ_GRID_BLOCK * job->across + column);
         job->raw_x[i] = x;
         job->raw_y[i] = y;
         job->keys[i] = key;
@@ -511,14 +414,15 @@ static void have_all(grid_job *job) {
 /* The columns of ranks, by what takes time. */
 static void cut_columns(grid_job *job) {
     dlz_grid_repulsion *g = job->g;
-    double plane = COST_VALUE * 4 * (double)g->convolution.x.n * (double)g->convolution.y.n;
+    double plane =
+        DLZ_GRID_COST_VALUE * 4 * (double)g->convolution.x.n * (double)g->convolution.y.n;
     dlz_column_costs costs = {
         .point = COST_POINT,
         .column = plane / (double)job->all_across, /* half of it: the rest are lines */
-        .pairs = g->has_near ? COST_PAIR * g->pair_density * g->cell * g->cell : 0};
+        .pairs = g->has_near ? DLZ_GRID_COST_PAIR * g->pair_density * g->cell * g->cell : 0};
     dlz_cut_columns(job->settings->comm, job->map, job->settings->n, job->settings->dimensions,
-                    job->least[0], (float)(1 / (BLOCK * g->cell)), job->all_across, &costs, g->cuts,
-                    g->work);
+                    job->least[0], (float)(1 / (DLZ_GRID_BLOCK * g->cell)), job->all_across, &costs,
+                    g->cuts, g->work);
     for (int rank = 0; rank < job->ranks; rank++)
         for (int64_t column = g->cuts[rank]; column < g->cuts[rank + 1]; column++)
             g->rank_of[column] = rank;
@@ -530,7 +434,7 @@ static void share_batches(grid_job *job) {
     dlz_grid_repulsion *g = job->g;
     int64_t lanes = g->convolution.kernel->lanes, batches = dlz_ceil_div(g->columns, lanes);
     for (int rank = 0; rank < job->ranks; rank++) {
-        int64_t first = g->cuts[rank] * BLOCK, last = g->cuts[rank + 1] * BLOCK;
+        int64_t first = g->cuts[rank] * DLZ_GRID_BLOCK, last = g->cuts[rank + 1] * DLZ_GRID_BLOCK;
         bool is_last = rank + 1 == job->ranks;
         dlz_column_share share = {
             .first = dlz_min_i64((first + lanes / 2) / lanes, batches),
@@ -558,15 +462,16 @@ static void have_share(grid_job *job) {
         c->last = end + 1;
     }
     if (first < last) {
-        int64_t left = (first - DLZ_SPLINE_REACH + 1) / BLOCK, right = dlz_ceil_div(last, BLOCK);
+        int64_t left = (first - DLZ_SPLINE_REACH + 1) / DLZ_GRID_BLOCK,
+                right = dlz_ceil_div(last, DLZ_GRID_BLOCK);
         c->first = own < end ? dlz_min_i64(c->first, left) : left;
         c->last = own < end ? dlz_max_i64(c->last, right) : right;
     }
     c->first = dlz_max_i64(0, c->first);
     c->last = dlz_min_i64(c->last, job->all_across);
-    job->first_value = dlz_min_i64(c->first * BLOCK, share->wanted_first * lanes);
+    job->first_value = dlz_min_i64(c->first * DLZ_GRID_BLOCK, share->wanted_first * lanes);
     job->last_value =
-        dlz_max_i64(c->last * BLOCK, dlz_max_i64(share->last, share->wanted_last) * lanes);
+        dlz_max_i64(c->last * DLZ_GRID_BLOCK, dlz_max_i64(share->last, share->wanted_last) * lanes);
     job->last_value = dlz_min_i64(job->last_value + DLZ_SPLINE_REACH, job->stride);
 }
 
@@ -612,15 +517,16 @@ static dlviz_status run_grid(grid_job *job) {
 
 /* Whether the grid that there is does for the map, as another one would cost its preparation. */
 static bool stays(const dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
-                  const choice *now, const choice *best, const double size[2], bool small) {
+                  const dlz_grid_cells *now, const dlz_grid_cells *best, const double size[2],
+                  bool small) {
     if (!g->prepared || small != g->small || !fits(g, now))
         return false;
-    if (!g->has_near && wants_near(g->pair_density, g->cell, settings->a, size))
+    if (!g->has_near && dlz_grid_wants_near(g->pair_density, g->cell, settings->a, size))
         return false;
     bool is_cheap = now->cost < 1.1 * best->cost;
     if (best->cell == g->cell)
         return (best->near == g->has_near || is_cheap) && 2 * now->columns > g->convolution.x.n;
-    return is_cheap && fmax(size[0], size[1]) > LEAST_CELLS * g->cell * 0.9;
+    return is_cheap && fmax(size[0], size[1]) > DLZ_GRID_LEAST_CELLS * g->cell * 0.9;
 }
 
 dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_settings *settings,
@@ -656,26 +562,26 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
         return DLVIZ_OK;
     }
     DLZ_TRY(reserve_points(g, n));
-    bool small = span < SMALL_MAP;
-    choice now = {0};
+    bool small = span < DLZ_GRID_SMALL_MAP;
+    dlz_grid_cells now = {0};
     bool again = !g->prepared || small != g->small;
     if (!again) {
-        now = consider(find_pair_density(g, n, size), g->cell, g->has_near, size);
+        now = dlz_grid_cells_of(find_pair_density(g, n, size), g->cell, g->has_near, size);
         again = !fits(g, &now) || ++g->since >= RECONSIDER;
     }
     if (again) {
         g->pair_density = find_pair_density(g, n, size);
         g->since = 0;
-        choice best = choose(g->pair_density, settings, size);
+        dlz_grid_cells best = dlz_grid_cells_choose(g->pair_density, settings, size);
         if (!stays(g, settings, &now, &best, size, small))
             DLZ_TRY(prepare(g, settings, &best, small));
-        g->area = near_area(size, g->cell);
-        now = consider(g->pair_density, g->cell, g->has_near, size);
+        g->area = dlz_grid_near_area(size, g->cell);
+        now = dlz_grid_cells_of(g->pair_density, g->cell, g->has_near, size);
     }
     g->rows = now.rows;
     g->columns = now.columns;
-    job.all_across = dlz_ceil_div(now.columns, BLOCK);
-    job.down = dlz_ceil_div(now.rows, BLOCK);
+    job.all_across = dlz_ceil_div(now.columns, DLZ_GRID_BLOCK);
+    job.down = dlz_ceil_div(now.rows, DLZ_GRID_BLOCK);
     job.stride = dlz_convolution_stride(&g->convolution);
     if (job.ranks > 1)
         have_share(&job);
@@ -691,7 +597,7 @@ dlviz_status dlz_grid_compute(dlz_grid_repulsion *g, const dlz_repulsion_setting
     sort_points(&job);
     if (g->since == RECONSIDER - 1 || again) {
         DLZ_TRY(count_pairs(&job));
-        g->area = near_area(size, g->cell);
+        g->area = dlz_grid_near_area(size, g->cell);
     }
     DLZ_TRY(run_grid(&job));
     memcpy(g->least, job.least, sizeof g->least);
@@ -722,8 +628,8 @@ bool dlz_grid_read(const dlz_grid_repulsion *g, const float place[2], double *po
     fy *= (float)(-0.5 / g->cell);
     if (g->has_near) {
         dlz_range ranges[3];
-        int count = window(g->counts, g->capacity, g->across, g->down, (int64_t)y / BLOCK,
-                           (int64_t)x / BLOCK, ranges);
+        int count = window(g->counts, g->capacity, g->across, g->down, (int64_t)y / DLZ_GRID_BLOCK,
+                           (int64_t)x / DLZ_GRID_BLOCK, ranges);
         kernel->near(&g->near, (float)g->cell, &x, &y, 0, 1, g->points,
                      g->points + g->capacity + 16, ranges, count, &value, &fx, &fy);
     }
