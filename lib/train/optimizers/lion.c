@@ -11,8 +11,8 @@ typedef struct lion_step {
 /* What is not a number has no sign, and is not hidden. */
 DLZ_INLINE dlz_v sign_of(dlz_v value) {
     dlz_v zero = {0};
-    dlz_v one = dlz_select(value < zero, dlz_splat(-1.0f), dlz_splat(1.0f));
-    return dlz_select((value > zero) | (value < zero), one, value);
+    dlz_v below = dlz_select(value < zero, dlz_splat(-1.0f), value);
+    return dlz_select(value > zero, dlz_splat(1.0f), below);
 }
 
 DLZ_INLINE void update_vector(const lion_step *step, const dlz_update *u, int64_t i,
