@@ -17,6 +17,10 @@ test_small_stacks)
     echo 'SKIP: it reads how far a stack was used, which is below where memcheck lets one read'
     exit 77
     ;;
+test_limits)
+    echo 'SKIP: limits would be those of memcheck'
+    exit 77
+    ;;
 esac
 exec valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
     --suppressions="$(dirname -- "$0")/memcheck.supp" "$@"
