@@ -21,14 +21,26 @@ bool dlz_mpi_in_trouble(void) {
     return atomic_load(&in_trouble);
 }
 
-dlviz_status dlz_mpi_result(const char *function, int code) {
-    if (code == MPI_SUCCESS)
-        return DLVIZ_OK;
-    char text[MPI_MAX_ERROR_STRING + 1] = "unknown error";
+static const char *words_of(int code, char text[MPI_MAX_ERROR_STRING + 1]) {
     int length;
     if (MPI_Error_string(code, text, &length) != MPI_SUCCESS)
-        return dlviz_fail(DLVIZ_ERROR_COMM, "%s failed with %d", function, code);
-    return dlviz_fail(DLVIZ_ERROR_COMM, "%s failed: %s", function, text);
+        snprintf(text, MPI_MAX_ERROR_STRING, "code %d", code);
+    return text;
+}
+
+dlviz_status dlz_mpi_result(const char *function, int code) {
+    char text[MPI_MAX_ERROR_STRING + 1] = "";
+    if (code == MPI_SUCCESS)
+        return DLVIZ_OK;
+    return dlviz_fail(DLVIZ_ERROR_COMM, "%s failed: %s", function, words_of(code, text));
+}
+
+dlviz_status dlz_mpi_result_on(const dlz_mpi_link *link, const char *function, int code) {
+    char text[MPI_MAX_ERROR_STRING + 1] = "";
+    if (code == MPI_SUCCESS)
+        return DLVIZ_OK;
+    return dlviz_fail(DLVIZ_ERROR_COMM, "%s failed on rank %d: %s", function, link->rank,
+                      words_of(code, text));
 }
 
 /* -- Exchanges ------------------------------------------------------------------------------------
@@ -51,8 +63,9 @@ static dlviz_status receive(dlz_mpi_link *link, dlz_mpi_exchange *e, int slot, v
     size_t offsets[2];
     int parts = cut(link, size, e->counts, e->types, offsets);
     for (int i = 0; i < parts; i++, e->num++, e->num_received++)
-        DLZ_MPI_TRY("MPI_Irecv", MPI_Irecv((char *)to + offsets[i], e->counts[i], e->types[i],
-                                           e->peer, slot, link->data, &e->requests[e->num]));
+        DLZ_MPI_TRY_ON(link, "MPI_Irecv",
+                       MPI_Irecv((char *)to + offsets[i], e->counts[i], e->types[i], e->peer, slot,
+                                 link->data, &e->requests[e->num]));
     return DLVIZ_OK;
 }
 
@@ -63,18 +76,10 @@ static dlviz_status send(dlz_mpi_link *link, dlz_mpi_exchange *e, int slot, cons
     size_t offsets[2];
     int parts = cut(link, size, counts, types, offsets);
     for (int i = 0; i < parts; i++, e->num++)
-        DLZ_MPI_TRY("MPI_Isend", MPI_Isend((const char *)from + offsets[i], counts[i], types[i],
-                                           e->peer, slot, link->data, &e->requests[e->num]));
+        DLZ_MPI_TRY_ON(link, "MPI_Isend",
+                       MPI_Isend((const char *)from + offsets[i], counts[i], types[i], e->peer,
+                                 slot, link->data, &e->requests[e->num]));
     return DLVIZ_OK;
-}
-
-/* Others are told of it, too, and want to know where it was. */
-static dlviz_status name_rank(const dlz_mpi_link *link, dlviz_status status) {
-    if (status == DLVIZ_OK)
-        return status;
-    char sentence[DLZ_MPI_NOTICE_SIZE];
-    snprintf(sentence, sizeof sentence, "%s", dlviz_last_error());
-    return dlviz_fail(status, "on rank %d, %s", link->rank, sentence);
 }
 
 static dlviz_status check_thread(const dlz_mpi_link *link) {
@@ -82,8 +87,9 @@ static dlviz_status check_thread(const dlz_mpi_link *link) {
         return DLVIZ_OK;
     return dlviz_fail(
         DLVIZ_ERROR_STATE,
-        "MPI was initialized with MPI_THREAD_FUNNELED, and the communicator is used on "
-        "another thread than the main one; that takes MPI_THREAD_SERIALIZED");
+        "MPI was initialized with MPI_THREAD_FUNNELED, and on rank %d the communicator is used on "
+        "another thread than the main one; that takes MPI_THREAD_SERIALIZED",
+        link->rank);
 }
 
 static dlviz_status start(int64_t slot, int64_t peer, const void *from, size_t send_size, void *to,
@@ -92,20 +98,19 @@ static dlviz_status start(int64_t slot, int64_t peer, const void *from, size_t s
     dlz_mpi_exchange *e = &link->exchanges[slot];
     dlviz_status status = check_thread(link);
     if (status == DLVIZ_OK && link->finalized)
-        status = dlviz_fail(DLVIZ_ERROR_STATE, "MPI is finalized");
+        status = dlviz_fail(DLVIZ_ERROR_STATE, "MPI is finalized on rank %d", link->rank);
     if (status != DLVIZ_OK)
-        return name_rank(link, status);
+        return status;
     *e = (dlz_mpi_exchange){.active = true, .peer = (int)peer, .bytes = send_size + receive_size};
     status = receive(link, e, (int)slot, to, receive_size);
-    if (status == DLVIZ_OK)
-        status = send(link, e, (int)slot, from, send_size);
-    return name_rank(link, status);
+    return status == DLVIZ_OK ? send(link, e, (int)slot, from, send_size) : status;
 }
 
-static dlviz_status check_lengths(const dlz_mpi_exchange *e, const MPI_Status *statuses) {
+static dlviz_status check_lengths(const dlz_mpi_link *link, const dlz_mpi_exchange *e,
+                                  const MPI_Status *statuses) {
     for (int i = 0; i < e->num_received; i++) {
         int count = 0;
-        DLZ_MPI_TRY("MPI_Get_count", MPI_Get_count(&statuses[i], e->types[i], &count));
+        DLZ_MPI_TRY_ON(link, "MPI_Get_count", MPI_Get_count(&statuses[i], e->types[i], &count));
         if (count != e->counts[i])
             return dlviz_fail(DLVIZ_ERROR_COMM,
                               "rank %d sent %d where %d were expected: the ranks do not make the "
@@ -122,7 +127,7 @@ static dlviz_status refuse(const dlz_mpi_link *link, const dlz_mpi_exchange *e, 
         return dlviz_fail(
             DLVIZ_ERROR_COMM,
             "rank %d sent more than was expected: the ranks do not make the same calls", e->peer);
-    return name_rank(link, dlz_mpi_result("MPI_Testall", code));
+    return dlz_mpi_result_on(link, "MPI_Testall", code);
 }
 
 /* A rank that fails leaves what it sends for whoever receives it later; but before, it gives notice
@@ -140,7 +145,7 @@ static dlviz_status look(dlz_mpi_link *link, dlz_mpi_exchange *e, bool *finished
     if (!flag)
         return DLVIZ_OK;
     e->active = false;
-    dlviz_status status = check_lengths(e, statuses);
+    dlviz_status status = check_lengths(link, e, statuses);
     return status == DLVIZ_OK && e->num_received > 0 && e->bytes > SHORT ? dlz_mpi_hear(link)
                                                                          : status;
 }
@@ -172,7 +177,7 @@ static dlviz_status finish(int64_t slot, bool wait, bool *finished, void *user) 
     dlz_mpi_exchange *e = &link->exchanges[slot];
     dlviz_status status = check_thread(link);
     if (status != DLVIZ_OK)
-        return name_rank(link, status);
+        return status;
     if (wait)
         return wait_for(link, e, finished);
     status = look(link, e, finished);

@@ -56,12 +56,17 @@ typedef struct dlz_mpi_link {
 
 /* DLVIZ_OK for MPI_SUCCESS; else fails with what MPI calls it. */
 dlviz_status dlz_mpi_result(const char *function, int code);
-#define DLZ_MPI_TRY(function, call)                                                                \
+/* The same where other ranks learn of it, who are told which rank it was. */
+dlviz_status dlz_mpi_result_on(const dlz_mpi_link *link, const char *function, int code);
+#define DLZ_MPI_TRY_RESULT(result)                                                                 \
     do {                                                                                           \
-        dlviz_status dlz_mpi_status_ = dlz_mpi_result(function, call);                             \
+        dlviz_status dlz_mpi_status_ = result;                                                     \
         if (dlz_mpi_status_ != DLVIZ_OK)                                                           \
             return dlz_mpi_status_;                                                                \
     } while (0)
+#define DLZ_MPI_TRY(function, call) DLZ_MPI_TRY_RESULT(dlz_mpi_result(function, call))
+#define DLZ_MPI_TRY_ON(link, function, call)                                                       \
+    DLZ_MPI_TRY_RESULT(dlz_mpi_result_on(link, function, call))
 double dlz_mpi_seconds(void);
 
 /* -- notices.c ------------------------------------------------------------------------------------

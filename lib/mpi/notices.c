@@ -28,8 +28,9 @@ void dlz_mpi_say(dlz_mpi_link *link, char kind, const char *sentence) {
 
 static dlviz_status hear_one(dlz_mpi_link *link, int rank) {
     char notice[DLZ_MPI_NOTICE_SIZE] = "";
-    DLZ_MPI_TRY("MPI_Recv", MPI_Recv(notice, sizeof notice - 1, MPI_BYTE, rank, 0, link->notices,
-                                     MPI_STATUS_IGNORE));
+    DLZ_MPI_TRY_ON(
+        link, "MPI_Recv",
+        MPI_Recv(notice, sizeof notice - 1, MPI_BYTE, rank, 0, link->notices, MPI_STATUS_IGNORE));
     link->num_gone += !link->gone[rank];
     link->gone[rank] = true;
     if (notice[0] == DLZ_MPI_FINALIZES)
@@ -44,7 +45,8 @@ static dlviz_status hear_one(dlz_mpi_link *link, int rank) {
 dlviz_status dlz_mpi_hear(dlz_mpi_link *link) {
     for (int found = 1; found;) {
         MPI_Status status;
-        DLZ_MPI_TRY("MPI_Iprobe", MPI_Iprobe(MPI_ANY_SOURCE, 0, link->notices, &found, &status));
+        DLZ_MPI_TRY_ON(link, "MPI_Iprobe",
+                       MPI_Iprobe(MPI_ANY_SOURCE, 0, link->notices, &found, &status));
         if (found && hear_one(link, status.MPI_SOURCE) != DLVIZ_OK)
             return DLVIZ_ERROR_COMM;
     }

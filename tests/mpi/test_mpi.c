@@ -199,7 +199,7 @@ static dlviz_status refuse(dlviz_comm *comm, int receive) {
     MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_ARE_FATAL);
     MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_ARE_FATAL);
     dlviz_status status = go_on(comm);
-    return status == DLVIZ_ERROR_COMM && strstr(dlviz_last_error(), "on rank 1, MPI_Irecv failed: ")
+    return status == DLVIZ_ERROR_COMM && strstr(dlviz_last_error(), "MPI_Irecv failed on rank 1: ")
                ? DLVIZ_OK
                : status;
 }

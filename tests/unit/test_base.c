@@ -37,8 +37,8 @@ typedef struct sum_context {
 static void sum_tile(void *context, int64_t tile, int worker) {
     sum_context *sum = context;
     double total = 0;
-    for (int i = 0; i < 1000; i++)
-        total += sin((double)(tile * 1000 + i));
+    for (int i = 0; i < 100; i++)
+        total += sin((double)(tile * 100 + i));
     sum->partial[tile] = total;
     __atomic_store_n(&sum->workers_seen[worker], 1, __ATOMIC_RELAXED);
 }
