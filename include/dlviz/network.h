@@ -308,7 +308,7 @@ DLVIZ_CHECKED dlviz_status dlviz_network_forward_to(dlviz_network *network, cons
 /** The network's loss over a dataset, and the first of the loss's metrics: for cross_entropy the
  *  accuracy, 0 to 1 (NaN for a loss that has none). Either pointer may be NULL. The loss is the
  *  mean over all samples by their weights, as PyTorch would compute it of the whole set in one
- *  batch.
+ *  batch; NaN where none counts.
  *  Returns DLVIZ_ERROR_SHAPE (samples do not fit the network, or targets the loss),
  *  DLVIZ_ERROR_INVALID_ARGUMENT (no targets, or one out of range), DLVIZ_ERROR_NUMERIC (a sample or
  *  its targets hold NaN or an infinity that reaches the loss; the sentence names it),

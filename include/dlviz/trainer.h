@@ -23,7 +23,8 @@ typedef struct dlviz_trainer_event dlviz_trainer_event;
  *  returns DLVIZ_OK (dlviz_trainer_stop_reason tells). It may ask all getters, save checkpoints,
  *  use the network (evaluate, predict, save, set states, freeze), change the learning rate, the
  *  schedule and the callbacks, and, after an epoch, the settings that are refused while an epoch is
- *  under way. dlviz_trainer_fit and dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there.
+ *  under way. dlviz_trainer_fit and dlviz_trainer_load_checkpoint are DLVIZ_ERROR_STATE there, also
+ *  those of another trainer of the network.
  *  Handles that the fit uses may be destroyed: it holds them to its end. No exception and no
  *  longjmp may leave it. */
 typedef bool (*dlviz_trainer_fn)(const dlviz_trainer_event *event, void *user);

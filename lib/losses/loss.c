@@ -363,7 +363,7 @@ dlviz_status dlz_loss_add_mixed(const dlviz_loss *loss, const char *who,
 }
 
 double dlz_tally_mean(const dlz_tally *tally) {
-    return tally->norm > 0 ? tally->loss / tally->norm : 0;
+    return tally->norm > 0 ? tally->loss / tally->norm : NAN;
 }
 
 /* -- Metrics -------------------------------------------------------------------------------------

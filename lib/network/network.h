@@ -63,9 +63,10 @@ struct dlviz_network {
     float *parameters, *gradients;
     void *buffers; /* running statistics and counters */
     /* Their copy while a step runs that may fail; NULL when no layer can. */
-    bool stale_gradients; /* other than a training step's, which leaves out some that are 0 */
     void *kept_buffers;
     size_t buffer_bytes;
+    bool stale_gradients; /* other than a training step's, which leaves out some that are 0 */
+    bool fitting;         /* dlviz_trainer_fit of some trainer is at work */
     dlz_plans plans;
     dlz_data_description data;
     /* What the last call of dlviz_network_load_tensors left: blocks of pointers and texts, or NULL. */

@@ -89,6 +89,7 @@ dlviz_status dlviz_trainer_load_checkpoint(dlviz_trainer *trainer, const char *p
     DLZ_REQUIRE(path);
     DLZ_HOLD_ALONE(&trainer->busy, "trainer");
     DLZ_HOLD_OTHERS(trainer, DLZ_NESTED);
+    DLZ_TRY(dlz_trainer_check_outside(trainer, __func__));
     DLZ_TRY(check_parts(trainer, __func__));
     dlviz_safetensors *set;
     dlviz_status status = dlviz_safetensors_open(&set, path);
@@ -103,6 +104,7 @@ dlviz_status dlviz_trainer_load_checkpoint_memory(dlviz_trainer *trainer, const 
     DLZ_REQUIRE(trainer);
     DLZ_HOLD_ALONE(&trainer->busy, "trainer");
     DLZ_HOLD_OTHERS(trainer, DLZ_NESTED);
+    DLZ_TRY(dlz_trainer_check_outside(trainer, __func__));
     DLZ_TRY(check_parts(trainer, __func__));
     dlviz_safetensors *set;
     DLZ_TRY(dlz_safetensors_view(&set, __func__, bytes, size));

@@ -291,6 +291,15 @@ dlviz_status dlz_trainer_record(dlviz_trainer *trainer, double *loss) {
     return status;
 }
 
+double dlz_trainer_last_loss(const dlviz_trainer *trainer) {
+    if (trainer->num_epochs == 0)
+        return NAN;
+    places p = find_places(trainer);
+    const double *row =
+        trainer->history + (int64_t)(trainer->num_epochs - 1) * trainer->num_figures;
+    return row[trainer->validation ? p.validation_loss : TRAIN_LOSS];
+}
+
 /* -- The file ------------------------------------------------------------------------------------
  */
 

@@ -42,7 +42,8 @@ static dlviz_status fail_loss(const dlviz_trainer *trainer, const dlviz_dataset 
 /* Trains on samples order[0] … order[n − 1]; *loss receives their loss. */
 static dlviz_status make_step(dlviz_trainer *trainer, const dlviz_dataset *train,
                               const int64_t *order, int64_t n, double rate, double *loss) {
-    double before = trainer->tally.norm;
+    /* The batch's own norm, which those before it may exceed by more than a double's digits. */
+    dlz_tally own = {.sums = trainer->tally.sums};
     dlviz_dataset view;
     if (train->joined) {
         DLZ_TRY(dlz_trainer_bring(trainer, train, order, n, &view));
@@ -50,18 +51,18 @@ static dlviz_status make_step(dlviz_trainer *trainer, const dlviz_dataset *train
     }
     trainer->network->plans.spreads.wanted =
         trainer->clip_norm == 0 && trainer->clip_value == 0 && trainer->accumulation.batches == 1;
-    dlviz_status trained = dlz_network_train_batch(trainer->network, FIT, train, order, n,
-                                                   trainer->seed, trainer->num_epochs,
-                                                   (uint64_t)trainer->step, &trainer->tally, loss);
+    dlviz_status trained =
+        dlz_network_train_batch(trainer->network, FIT, train, order, n, trainer->seed,
+                                trainer->num_epochs, (uint64_t)trainer->step, &own, loss);
     trainer->network->plans.spreads.wanted = false; /* by what callbacks compute */
     DLZ_TRY(trained);
+    trainer->tally.loss += own.loss;
+    trainer->tally.norm += own.norm;
     if (!isfinite(*loss) && train->joined)
         DLZ_TRY(dlz_trainer_bring_all(trainer, trainer->train, order, n, &view));
     if (!isfinite(*loss))
         return fail_loss(trainer, train, order, n, *loss);
-    dlviz_status status =
-        dlz_trainer_take_gradients(trainer, trainer->tally.norm - before,
-                                   trainer->batches_done + 1 == trainer->num_batches, rate);
+    dlviz_status status = dlz_trainer_take_gradients(trainer, own.norm, rate);
     if (status != DLVIZ_OK)
         dlz_network_put_buffers_back(trainer->network);
     return status;
@@ -92,13 +93,14 @@ static dlviz_status read_description(dlviz_trainer *trainer, const dlviz_dataset
 static dlviz_status train_batch(dlviz_trainer *trainer, const dlviz_dataset *train,
                                 const int64_t *order) {
     double started = now(), loss, rate;
-    /* Again, for a callback may have exchanged the average, or changed the dataset. */
+    DLZ_TRY(dlz_trainer_ask_schedule(trainer, &rate));
+    /* Again, for a callback, or the schedule's function, may have exchanged the average, or changed the
+     * dataset. */
     DLZ_TRY(dlz_trainer_check_average(trainer, FIT));
     DLZ_TRY(dlz_network_check_samples(trainer->network, FIT, train));
     DLZ_TRY(dlz_network_check_target_shape(trainer->network, FIT, train));
     if (train->changes != trainer->changes)
         DLZ_TRY(read_description(trainer, train));
-    DLZ_TRY(dlz_trainer_ask_schedule(trainer, &rate));
     int64_t first = trainer->batches_done * trainer->batch_size;
     int64_t n = dlz_min_i64(trainer->batch_size, trainer->samples - first);
     int64_t next = dlz_min_i64(trainer->batch_size, trainer->samples - first - n);
@@ -213,6 +215,7 @@ static dlviz_status fit_epoch(dlviz_trainer *trainer, const dlviz_dataset *train
 
 static dlviz_status check_fit(const dlviz_trainer *trainer, const dlviz_dataset *train,
                               int64_t epochs) {
+    DLZ_TRY(dlz_trainer_check_outside(trainer, FIT));
     DLZ_TRY(dlz_require_states(trainer->network, FIT));
     DLZ_TRY(dlz_network_check_samples(trainer->network, FIT, train));
     DLZ_TRY(dlz_dataset_check_comm(train, FIT, "the dataset", trainer->comm));
@@ -286,7 +289,7 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
     if (!order)
         return dlz_comm_fail(trainer->comm, dlz_fail_memory("the order of an epoch",
                                                             (uint64_t)samples * sizeof *order));
-    trainer->fitting = true;
+    trainer->fitting = trainer->network->fitting = true;
     /* What is told of the last step stays, whoever has made it; before the first, the rate is that
      * it is going to have. */
     const dlviz_trainer_event last = trainer->event;
@@ -308,7 +311,7 @@ static dlviz_status fit(dlviz_trainer *trainer, const dlviz_dataset *train, int6
         status = dlz_comm_fail(trainer->comm, status);
     keep_mark(trainer, held, status, changes);
     trainer->train = NULL;
-    trainer->fitting = false;
+    trainer->fitting = trainer->network->fitting = false;
     dlviz_dataset_destroy(held);
     dlz_free(order);
     return status;

@@ -222,10 +222,11 @@ dlviz_status dlz_schedule_before_step(dlviz_schedule *schedule, double learning_
     }
     clock.steps_per_epoch = steps_per_epoch;
     *next = learning_rate;
-    if (then && (was_asked(then) || is_over(schedule, &clock)))
+    if (then && (was_asked(then) || is_over(schedule, &clock))) {
+        then->loss = schedule->loss; /* also of epochs before it began */
         DLZ_TRY(dlz_schedule_before_step(then, is_new(then) ? schedule->base : learning_rate, steps,
                                          steps_per_epoch, next));
-    else if (first || schedule->pace != DLVIZ_PACE_EPOCH)
+    } else if (first || schedule->pace != DLVIZ_PACE_EPOCH)
         DLZ_TRY(ask(schedule, &clock, schedule->loss, learning_rate, next));
     schedule->clock = clock;
     return DLVIZ_OK;
@@ -240,12 +241,17 @@ void dlz_schedule_after_step(dlviz_schedule *schedule) {
         dlz_schedule_after_step(schedule->then);
 }
 
+double dlz_schedule_kept_loss(double loss) {
+    return isfinite(loss) ? loss : INFINITY;
+}
+
 /* What follows another hears of an epoch in which it has made a step; else it begins with the next. */
 static dlviz_status end_epoch_of_follower(const dlviz_schedule *schedule, double loss, double rate,
                                           double *next) {
     dlviz_schedule *then = schedule->then;
     if (then->clock.steps > 0)
         return dlz_schedule_after_epoch(then, loss, rate, next);
+    then->loss = dlz_schedule_kept_loss(loss);
     return dlz_schedule_before_step(then, schedule->base, 0, schedule->clock.steps_per_epoch, next);
 }
 
@@ -265,7 +271,7 @@ dlviz_status dlz_schedule_after_epoch(dlviz_schedule *schedule, double loss, dou
     else
         DLZ_TRY(ask(schedule, &clock, loss, learning_rate, next));
     schedule->clock = clock;
-    schedule->loss = isfinite(loss) ? loss : INFINITY;
+    schedule->loss = dlz_schedule_kept_loss(loss);
     return DLVIZ_OK;
 }
 

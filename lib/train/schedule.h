@@ -115,6 +115,8 @@ dlviz_status dlz_schedule_check_minimum(double minimum);
  * gives no rate. */
 dlviz_status dlz_schedule_before_step(dlviz_schedule *schedule, double learning_rate, int64_t steps,
                                       int64_t steps_per_epoch, double *next);
+/* A loss as schedules remember it. */
+double dlz_schedule_kept_loss(double loss);
 /* After each step. */
 void dlz_schedule_after_step(dlviz_schedule *schedule);
 /* After each epoch, which says nothing to one that was never asked; fails as

@@ -284,9 +284,15 @@ static int64_t count_steps(const dlviz_trainer *trainer, int64_t batches) {
     return dlz_ceil_div(batches, trainer->accumulation.batches);
 }
 
+/* Whether the optimizer's step follows the batch, which may be one of several. */
+static bool ends_step(const dlviz_trainer *trainer) {
+    return trainer->batches_done + 1 == trainer->num_batches ||
+           trainer->accumulation.done + 1 >= trainer->accumulation.batches;
+}
+
 dlviz_status dlz_trainer_ask_schedule(dlviz_trainer *trainer, double *rate) {
     *rate = dlviz_optimizer_learning_rate(trainer->optimizer);
-    if (!trainer->schedule)
+    if (!trainer->schedule || !ends_step(trainer))
         return DLVIZ_OK;
     return dlz_schedule_before_step(trainer->schedule, *rate,
                                     trainer->batches_done / trainer->accumulation.batches,
@@ -308,10 +314,9 @@ static dlviz_status step(dlviz_trainer *trainer, double rate) {
     return status;
 }
 
-dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, bool last,
-                                        double rate) {
+dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, double rate) {
     dlz_accumulation *sum = &trainer->accumulation;
-    if (!last && sum->done + 1 < sum->batches)
+    if (!ends_step(trainer))
         return accumulate(trainer, norm);
     double gradient_norm;
     average_gradients(trainer, norm);

@@ -85,6 +85,14 @@ void dlviz_trainer_destroy(dlviz_trainer *trainer) {
     dlz_free(trainer);
 }
 
+dlviz_status dlz_trainer_check_outside(const dlviz_trainer *trainer, const char *who) {
+    if (!trainer->network->fitting)
+        return DLVIZ_OK;
+    return dlz_fail(DLVIZ_ERROR_STATE,
+                    "%s: from within a callback: the network is being trained, by %s", who,
+                    trainer->fitting ? "this trainer" : "another trainer");
+}
+
 dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_size) {
     DLZ_REQUIRE(trainer);
     DLZ_CHANGE_TRAINER(trainer);
@@ -153,6 +161,7 @@ static dlviz_status set_schedule(dlviz_trainer *trainer, const char *who,
     DLZ_TRY(dlz_schedule_check_new(schedule, who));
     drop_schedule(trainer);
     trainer->schedule = schedule;
+    schedule->loss = dlz_schedule_kept_loss(dlz_trainer_last_loss(trainer));
     schedule->part.owned = true;
     return DLVIZ_OK;
 }

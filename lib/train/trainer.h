@@ -113,6 +113,9 @@ int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples)
     DLZ_TRY(dlz_network_check_idle((trainer)->network, __func__));                                 \
     DLZ_TRY(dlz_schedule_check_idle((trainer)->schedule, __func__))
 
+/* Fails with DLVIZ_ERROR_STATE where a fit of the network is under way, this trainer's or another's. */
+dlviz_status dlz_trainer_check_outside(const dlviz_trainer *trainer, const char *who);
+
 /* The marks of what a trainer works with, for calls that read or change that through it. */
 typedef struct dlz_trainer_holds {
     dlz_hold network, optimizer;
@@ -128,12 +131,12 @@ void dlz_trainer_give_back(dlz_trainer_holds *holds);
 /* -- step.c: from the gradients of batches to a step --------------------------------------------
  */
 
-/* The rate of the step to come, as the schedule has it. */
+/* The rate of the step that the batch to come ends, as the schedule has it; the present one where that
+ * batch ends none. */
 dlviz_status dlz_trainer_ask_schedule(dlviz_trainer *trainer, double *rate);
 /* Takes the gradients that a batch left, whose samples count `norm` together, and makes a step at
- * this rate where enough batches are done or `last` says that no more will come. */
-dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, bool last,
-                                        double rate);
+ * this rate where enough batches are done or no more will come. */
+dlviz_status dlz_trainer_take_gradients(dlviz_trainer *trainer, double norm, double rate);
 void dlz_trainer_release_steps(dlviz_trainer *trainer);
 /* Fails while the network holds an average, this trainer's or another's. */
 dlviz_status dlz_trainer_check_average(const dlviz_trainer *trainer, const char *who);
@@ -194,6 +197,8 @@ dlviz_status dlz_trainer_grow_history(dlviz_trainer *trainer, int epochs);
  * in a row of the history; *loss receives that on the validation set or, without one, in
  * training. */
 dlviz_status dlz_trainer_record(dlviz_trainer *trainer, double *loss);
+/* That of the epoch that was finished last; NaN before the first. */
+double dlz_trainer_last_loss(const dlviz_trainer *trainer);
 /* Tells the log of the last epoch in the history. */
 void dlz_trainer_log_epoch(const dlviz_trainer *trainer);
 /* The figures there are, for sentences. */

@@ -448,7 +448,8 @@ START_TEST(functions_are_asked) {
         if (behind) /* it has begun with the last step: another question, at the same time */
             ck_ok(dlviz_schedule_next(a.schedule, 1, rate, &rate));
         ck_assert(rate == 5 && a.times == 1 + behind && a.epochs == 0 && a.steps == 0);
-        ck_assert(a.base == 3 && a.rate == 3 && isnan(a.loss));
+        /* What follows knows the loss of an epoch that was over before. */
+        ck_assert(a.base == 3 && a.rate == 3 && (behind ? a.loss == 1 : isnan(a.loss)));
         a.answer = 6;
         ck_ok(dlviz_schedule_step(a.schedule, rate, &rate));
         ck_assert(rate == 6 && a.epochs == 0.5 && a.steps == 1 && a.base == 3 && a.rate == 5);

@@ -355,6 +355,97 @@ START_TEST(functions_may_save) {
 }
 END_TEST
 
+typedef struct counted {
+    int times;
+    double first_loss;
+} counted;
+
+static double count(const dlviz_schedule_event *event, void *user) {
+    counted *c = user;
+    if (c->times++ == 0)
+        c->first_loss = dlviz_schedule_event_loss(event);
+    return dlviz_schedule_event_rate(event);
+}
+
+/* Not before each batch: some keep a state. */
+START_TEST(functions_are_asked_once_a_step) {
+    const int64_t batches[] = {1, 2, 3, 4, 6, 9};
+    for (int i = 0; i < 6; i++) {
+        recorded r;
+        counted c = {.times = 0};
+        begin(&r, at_pace(dlviz_schedule_custom(count, &c), DLVIZ_PACE_STEP));
+        ck_ok(dlviz_trainer_set_accumulation(r.p.trainer, batches[i]));
+        ck_ok(dlviz_trainer_fit(r.p.trainer, r.p.train, 2));
+        int64_t steps = 2 * ((BATCHES + batches[i] - 1) / batches[i]);
+        ck_assert_int_eq(dlviz_optimizer_num_steps(r.p.optimizer), steps);
+        ck_assert_int_eq(c.times, steps + 2); /* and after each epoch */
+        end_process(&r.p);
+    }
+}
+END_TEST
+
+START_TEST(functions_know_the_loss_of_earlier_epochs) {
+    for (int way = 0; way < 6; way++) {
+        recorded r;
+        counted c = {.times = 0};
+        dlviz_schedule *own = at_pace(dlviz_schedule_custom(count, &c), DLVIZ_PACE_SMOOTH);
+        begin(&r, way % 3 == 0 ? dlviz_constant_rate() : dlviz_warmup(way % 3, 0.1, own));
+        ck_ok(dlviz_trainer_set_validation(r.p.trainer, way < 3 ? r.p.validation : NULL));
+        ck_ok(dlviz_trainer_fit(r.p.trainer, r.p.train, 2));
+        if (way % 3 == 0)
+            ck_ok(dlviz_trainer_set_schedule(r.p.trainer, own));
+        ck_ok(dlviz_trainer_fit(r.p.trainer, r.p.train, 1));
+        int64_t before = way % 3 == 1 ? 0 : 1;
+        ck_assert_int_gt(c.times, 0);
+        ck_assert_double_eq(
+            c.first_loss,
+            dlviz_trainer_history(r.p.trainer, before, way < 3 ? "validation_loss" : "train_loss"));
+        end_process(&r.p);
+    }
+}
+END_TEST
+
+static double make_images_larger(const dlviz_schedule_event *event, void *user) {
+    if (dlviz_schedule_event_num_steps(event) == 3)
+        ck_ok(dlviz_dataset_set_image_size(user, 64, 64));
+    return 1e-2;
+}
+
+static double exchange(const dlviz_schedule_event *event, void *user) {
+    if (dlviz_schedule_event_num_steps(event) == 3)
+        ck_ok(dlviz_trainer_exchange_average(user));
+    return 1e-2;
+}
+
+/* What a batch needs is looked at after the last function that may change it. */
+START_TEST(functions_cannot_change_the_batch_to_come) {
+    recorded r;
+    begin(&r, dlviz_constant_rate());
+    ck_ok(dlviz_trainer_set_schedule(
+        r.p.trainer,
+        at_pace(dlviz_schedule_custom(make_images_larger, r.p.train), DLVIZ_PACE_STEP)));
+    ck_fails(dlviz_trainer_fit(r.p.trainer, r.p.train, 1), DLVIZ_ERROR_SHAPE, "64");
+    ck_assert_int_eq(dlviz_optimizer_num_steps(r.p.optimizer), 3);
+    end_process(&r.p);
+
+    begin(&r, dlviz_constant_rate());
+    dlviz_optimizer *optimizer;
+    dlviz_trainer *other;
+    ck_ok(dlviz_sgd_create(&optimizer, 0.1));
+    ck_ok(dlviz_trainer_create(&other, r.p.network, optimizer));
+    ck_ok(dlviz_trainer_set_averaging(other, 0.9));
+    ck_ok(dlviz_trainer_fit(other, r.p.train, 1));
+    ck_ok(dlviz_trainer_set_schedule(
+        r.p.trainer, at_pace(dlviz_schedule_custom(exchange, other), DLVIZ_PACE_STEP)));
+    ck_fails(dlviz_trainer_fit(r.p.trainer, r.p.train, 1), DLVIZ_ERROR_STATE, "average");
+    ck_assert_int_eq(dlviz_optimizer_num_steps(r.p.optimizer), 3);
+    ck_ok(dlviz_trainer_exchange_average(other));
+    dlviz_trainer_destroy(other);
+    dlviz_optimizer_destroy(optimizer);
+    end_process(&r.p);
+}
+END_TEST
+
 /* -- Memory ------------------------------------------------------------------------------------ */
 
 /* Each number of it can be wrong, also what the schedule that follows remembers. */
@@ -452,6 +543,9 @@ int main(void) {
                                   the_base_rate_is_that_of_the_first_step,
                                   functions_cannot_harm_the_run,
                                   functions_may_save,
+                                  functions_are_asked_once_a_step,
+                                  functions_know_the_loss_of_earlier_epochs,
+                                  functions_cannot_change_the_batch_to_come,
                                   impossible_memories_are_refused,
                                   strange_memories_do_no_harm,
                                   lists_are_kept,

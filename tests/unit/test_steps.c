@@ -67,14 +67,20 @@ START_TEST(accumulated_batches_are_a_large_one) {
 }
 END_TEST
 
-/* Sums of weights beyond float, and so small that products with them would vanish. */
+/* Sums of weights beyond float, and so small that products with them would vanish, also where earlier
+ * batches of the epoch outweigh those of a step. */
 START_TEST(accumulated_weights_may_be_of_any_size) {
-    static const float sizes[][2] = {{8e37f, 8e37f},  {1e-37f, 1e-37f}, {1e-30f, 3e30f},
-                                     {3e38f, 1e-40f}, {1e12f, 1e12f},   {1e-40f, 1.0f}};
+    static const struct {
+        float some, others;
+        int every; /* how many samples have one of the first size among them */
+    } sizes[] = {{8e37f, 8e37f, 2},  {1e-37f, 1e-37f, 2}, {1e-30f, 3e30f, 2},
+                 {3e38f, 1e-40f, 2}, {1e12f, 1e12f, 2},   {1e-40f, 1.0f, 2},
+                 {1e9f, 1.0f, 20},   {1e17f, 1.0f, 20},   {3e38f, 1e-37f, 40}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         float weights[45];
         for (int j = 0; j < 45; j++)
-            weights[j] = sizes[i][j % 2] * (0.25f + 0.25f * (float)(j % 4));
+            weights[j] = (j % sizes[i].every == 0 ? sizes[i].some : sizes[i].others) *
+                         (0.25f + 0.25f * (float)(j % 4));
         process many, one;
         begin(&many, 4, false);
         begin(&one, 12, false);

@@ -583,6 +583,7 @@ typedef struct meddler {
     run *run;
     const char *path;
     int epochs;
+    dlviz_trainer *other; /* of the same network */
 } meddler;
 
 static bool meddle(const dlviz_trainer_event *event, void *user) {
@@ -591,6 +592,10 @@ static bool meddle(const dlviz_trainer_event *event, void *user) {
     ck_ok(dlviz_trainer_save_checkpoint(trainer, m->path));
     ck_fails(dlviz_trainer_load_checkpoint(trainer, m->path), DLVIZ_ERROR_STATE, "callback");
     ck_fails(dlviz_trainer_fit(trainer, m->run->train, 1), DLVIZ_ERROR_STATE, "callback");
+    ck_fails(dlviz_trainer_load_checkpoint(m->other, m->path), DLVIZ_ERROR_STATE,
+             "is being trained, by another trainer");
+    ck_fails(dlviz_trainer_fit(m->other, m->run->train, 1), DLVIZ_ERROR_STATE,
+             "is being trained, by another trainer");
     ck_ok(dlviz_trainer_set_batch_size(trainer, ++m->epochs == 1 ? 1000 : 5));
     return true;
 }
@@ -599,12 +604,18 @@ START_TEST(callbacks_change_the_batch_size_and_nothing_worse) {
     run r = start("6", "fc1:linear,out=8 fc2:linear,out=4", 90, 0.1);
     char path[512];
     snprintf(path, sizeof path, "%s", scratch_path("meddled.safetensors"));
-    meddler m = {&r, path, 0};
+    meddler m = {&r, path, 0, NULL};
+    dlviz_optimizer *optimizer;
+    ck_ok(dlviz_sgd_create(&optimizer, 0.1));
+    ck_ok(dlviz_trainer_create(&m.other, r.network, optimizer));
     ck_ok(dlviz_trainer_set_batch_size(r.trainer, 2));
     ck_ok(dlviz_trainer_set_epoch_callback(r.trainer, meddle, &m));
     ck_ok(dlviz_trainer_fit(r.trainer, r.train, 3));
     ck_assert_int_eq(dlviz_optimizer_num_steps(r.optimizer), 45 + 1 + 18);
     ck_ok(dlviz_trainer_load_checkpoint(r.trainer, path)); /* of batch size 5 */
+    ck_ok(dlviz_trainer_fit(m.other, r.train, 1));
+    dlviz_trainer_destroy(m.other);
+    dlviz_optimizer_destroy(optimizer);
     stop(&r);
 }
 END_TEST
