@@ -8,8 +8,6 @@
 /* -- Tables --------------------------------------------------------------------------------------
  */
 
-#define LAST_USUAL "y" /* of the names that are tried */
-
 /* Whether the library's sentence is about this column, and begins so. */
 static bool is_about(const char *begin, const char *column) {
     const char *at = strstr(dlviz_last_error(), begin);
@@ -18,15 +16,27 @@ static bool is_about(const char *begin, const char *column) {
            at[strlen(begin) + length] == '\'';
 }
 
-/* With the classes of this column, or of the first of the usual ones that there is, which is said. */
+static bool is_among(const struct texts *texts, const char *text) {
+    for (int i = 0; i < texts->count; i++)
+        if (strcmp(texts->items[i], text) == 0)
+            return true;
+    return false;
+}
+
+/* With the classes of this column, or of the first of the usual ones that there is, which is said.
+ * *tried: the last that was looked for. */
 static dlviz_status read_labeled(struct data *data, const struct options *options,
-                                 dlviz_csv_reader *reader, struct terminal *terminal) {
-    static const char *const usual[] = {"label",   "class",    "target",  "labels",
-                                        "species", "category", LAST_USUAL};
+                                 dlviz_csv_reader *reader, struct terminal *terminal,
+                                 const char **tried) {
+    static const char *const usual[] = {"label",   "class",    "target", "labels",
+                                        "species", "category", "y"};
     dlviz_status status = DLVIZ_ERROR_NOT_FOUND;
     int count = options->labels ? 1 : (int)(sizeof usual / sizeof *usual);
     for (int i = 0; status == DLVIZ_ERROR_NOT_FOUND && i < count; i++) {
         const char *column = options->labels ? options->labels : usual[i];
+        if (!options->labels && is_among(&options->ignored, column))
+            continue; /* they are something else, or they would not be left out */
+        *tried = column;
         status = dlviz_csv_reader_set_label_column(reader, column);
         if (status == DLVIZ_OK)
             status = dlviz_dataset_read_csv(&data->train, options->data, reader);
@@ -56,12 +66,14 @@ dlviz_status read_table(struct data *data, const struct options *options,
                         struct terminal *terminal) {
     const struct texts *ignored = &options->ignored;
     dlviz_csv_reader *reader;
+    const char *tried = NULL;
     TRY(dlviz_csv_reader_create(&reader));
     dlviz_status status =
         dlviz_csv_reader_set_ignored_columns(reader, ignored->count, ignored->items);
     if (status == DLVIZ_OK)
-        status = read_labeled(data, options, reader, terminal);
-    bool none = status == DLVIZ_ERROR_NOT_FOUND && is_about("there is no column '", LAST_USUAL);
+        status = read_labeled(data, options, reader, terminal, &tried);
+    bool none =
+        status == DLVIZ_ERROR_NOT_FOUND && (!tried || is_about("there is no column '", tried));
     if (none && !options->labels)
         status = which_column(options->data);
     else if (status == DLVIZ_ERROR_NOT_FOUND)

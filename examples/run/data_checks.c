@@ -4,8 +4,17 @@
 
 #include <stdio.h>
 
+/* As many as the page can tell apart. */
+enum { MOST_CLASSES = 65534 };
+
 static dlviz_status check_labels(const dlviz_dataset *set, const char *which) {
     const dlviz_tensor *labels = set ? dlviz_dataset_labels(set) : NULL;
+    if (set && dlviz_dataset_num_samples(set) > 0 && !labels)
+        return dlviz_fail(
+            DLVIZ_ERROR_INVALID_ARGUMENT,
+            "the samples%s have no classes, which those to train on have: a folder for "
+            "each class, or labels, are needed",
+            which);
     for (int64_t i = 0; labels && i < dlviz_dataset_num_samples(set); i++) {
         int64_t label = ((const int64_t *)dlviz_tensor_const_data(labels))[i];
         if (label < 0)
@@ -34,6 +43,12 @@ dlviz_status check_classes(const struct data *data) {
     TRY(check_labels(train, ""));
     TRY(check_labels(data->validation, " of those to validate on"));
     TRY(check_labels(data->test, " of those to test on"));
+    if (classes > MOST_CLASSES)
+        return dlviz_fail(
+            DLVIZ_ERROR_INVALID_ARGUMENT,
+            "there are %lld classes; up to %d are accepted (where classes are numbers, "
+            "all from 0 to the largest count)",
+            (long long)classes, MOST_CLASSES);
     /* There may be numbers that no sample has: all labels may be 1. */
     if (classes < 2 || !labels_differ(train))
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
@@ -43,6 +58,13 @@ dlviz_status check_classes(const struct data *data) {
 
 dlviz_status check_channels(const struct data *data, const struct options *options) {
     int64_t channels = dlviz_dataset_dims(data->train)[0];
+    if (options->channels && data->original[0] > 0 && channels != options->channels &&
+        options->channels_of_network)
+        return dlviz_fail(
+            DLVIZ_ERROR_SHAPE,
+            "the network of '%s' takes images with %lld channel%s, and these have %lld",
+            options->network, (long long)options->channels, options->channels == 1 ? "" : "s",
+            (long long)channels);
     if (options->channels && data->original[0] > 0 && channels != options->channels)
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                           "--channels %lld: the images have %lld; only folders of images can be "

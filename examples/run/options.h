@@ -29,8 +29,9 @@ struct options {
     const char *network; /* "report", "resnet8", "mlp", or a file */
     const char *layer;   /* NULL: the one that the network suggests */
     const char *augment, *labels;
-    struct texts ignored;                        /* columns */
-    int64_t height, width, channels;             /* 0: those of the data */
+    struct texts ignored;            /* columns */
+    int64_t height, width, channels; /* 0: those of the data */
+    bool channels_of_network;        /* nobody has given them: a network's file says so */
     int64_t batch_size, train_limit, test_limit; /* 0: as many as suit the data; all */
     int64_t epochs, threads, tsne_iterations, patience, seed,
         memory_limit; /* 0 for none, or the default */

@@ -358,6 +358,7 @@ static dlviz_status take_network_dims(struct options *options) {
         return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
                           "--channels %lld: the network of '%s' takes images with %lld",
                           (long long)options->channels, options->network, (long long)dims[0]);
+    options->channels_of_network = options->channels == 0;
     options->channels = dims[0];
     options->height = dims[1];
     options->width = dims[2];

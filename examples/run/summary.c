@@ -9,6 +9,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
+/* With more, a matrix of them would be most of the file, and of the memory. */
+enum { MOST_CLASSES = 1000 };
+
 static void put_floats(struct json_builder *json, const char *key, const dlviz_tensor *tensor) {
     const float *values = dlviz_tensor_const_float(tensor);
     put_open(json, key, '[');
@@ -184,7 +187,8 @@ static void put_results(struct json_builder *json, const struct run *run) {
     put_number(json, "accuracy", run->test_accuracy);
     put_number(json, "loss", run->test_loss);
     put_number(json, "untrained_accuracy", run->untrained_accuracy);
-    put_matrix(json, "confusion", run->confusion);
+    if (dlviz_tensor_dim(run->confusion, 0) <= MOST_CLASSES)
+        put_matrix(json, "confusion", run->confusion);
     put_close(json);
     put_open(json, "pca", '{');
     put_floats(json, "explained_variance_ratio", dlviz_pca_explained_variance_ratio(run->pca));

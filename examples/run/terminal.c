@@ -53,7 +53,7 @@ void say(struct terminal *terminal, const char *format, ...) {
 }
 
 const char *clock_text(char text[CLOCK_SIZE], double seconds) {
-    unsigned all = seconds > 0 && seconds < 1e7 ? (unsigned)(seconds + 0.5) : 0;
+    unsigned all = seconds > 0 ? (unsigned)(fmin(seconds, 4e9) + 0.5) : 0; /* 0: NaN, too */
     if (all >= 3600)
         snprintf(text, CLOCK_SIZE, "%u:%02u:%02u", all / 3600, all / 60 % 60, all % 60);
     else

@@ -233,6 +233,14 @@ static dlviz_status resume(struct run *run) {
                           "--epochs %lld: '%s' has %lld already; so many or more are accepted",
                           (long long)run->options.epochs, chosen,
                           (long long)dlviz_trainer_num_epochs(run->trainer));
+    /* Some of the next epoch's batches have been trained, which are no part of what is asked for. */
+    if (dlviz_trainer_num_epochs(run->trainer) == run->options.epochs &&
+        dlviz_trainer_batches_done(run->trainer) > 0)
+        return dlviz_fail(DLVIZ_ERROR_INVALID_ARGUMENT,
+                          "--epochs %lld: '%s' is from within epoch %lld; so many or more are "
+                          "accepted",
+                          (long long)run->options.epochs, chosen,
+                          (long long)run->options.epochs + 1);
     TRY(dlviz_film_open(&run->film, result_path(run->options.out, FILM)));
     run->advice = NULL;
     run->has_checkpoint = true;

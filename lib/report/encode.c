@@ -98,12 +98,15 @@ void dlz_encode_html(dlz_file *file, const char *text) {
 }
 
 void dlz_encode_number(dlz_file *file, double value) {
-    char text[DLZ_NUMBER_SIZE];
-    /* Beyond this, rounding to 9 digits would give what no double is. */
-    const double largest = 1.79769313e308;
-    if (isfinite(value))
-        dlz_number(text, fmin(fmax(value, -largest), largest) + 0.0, 9); /* -0 becomes 0 */
-    dlz_file_printf(file, "%s", isfinite(value) ? text : "null");
+    static const int digits[] = {9, 15, 17};
+    char text[DLZ_NUMBER_SIZE] = "null";
+    double read = NAN;
+    for (int i = 0; isfinite(value) && i < 3 && read != value; i++) {
+        dlz_number(text, value + 0.0, digits[i]); /* -0 becomes 0 */
+        if (!dlz_read_double(text, strlen(text), &read))
+            read = NAN; /* rounded beyond doubles */
+    }
+    dlz_file_printf(file, "%s", text);
 }
 
 /* -- Base64 --------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ void dlz_encode_json(dlz_file *file, const char *text);
 /* Text between tags or in an attribute. Control characters, and those that would turn the direction of
  * what follows, are left out. */
 void dlz_encode_html(dlz_file *file, const char *text);
-/* 9 digits, which read and written again are the same; null for what is not finite. */
+/* With the digits, 17 at most, that tell it from any other: a program that rounds what it has itself, and the
+ * page, which rounds what it reads, show the same. null for what is not finite. */
 void dlz_encode_number(dlz_file *file, double value);
 
 /* Base64, without quotes, of bytes, or of unsigned numbers of `size` bytes as numbers of `written`

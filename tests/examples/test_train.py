@@ -120,7 +120,8 @@ class Sources(Training):
                               ({"x_train": x, "y_train": y, "x_test": more, "y_test": labels[:-1] + [-1]},
                                ("sample 59 of those to test on has the label -1",)),
                               ({"x": x, "y": y[:-1] + [-1]}, ("sample 299 has the label -1",)),
-                              ({"x": x, "y": [1] * 300}, ("one class alone",)), ({"x": x, "y": [0] * 300}, ("one class alone",))):
+                              ({"x": x, "y": [1] * 300}, ("one class alone",)),
+                              ({"x": x, "y": y[:-1] + [65534]}, ("there are 65535 classes; up to 65534",)), ({"x": x, "y": [0] * 300}, ("one class alone",))):
             with self.subTest(words=words):
                 self.expect_line(1, self.train("never", data=self.archive("wrong.npz", **arrays), status=1), *words)
                 self.assertFalse(os.path.exists(path("never")))
@@ -247,6 +248,16 @@ class Sources(Training):
         self.assertEqual(self.summary("named")["dataset"]["input"], [1])
         process = self.train("never", "--labels", "kind", "--ignore", "nome", data=path("named.csv"), status=1)
         self.expect_line(1, process, "'nome'", "'name'")
+        # A usual name that is left out is not that of the classes.
+        rows = [f"{i % 3 + i / 1000},note {i},{'abc'[i % 3]},{'pq'[i % 2]}" for i in range(90)]
+        files.write(path("noted.csv"), "\n".join(["x,label,class,y", *rows]).encode())
+        for ignored, classes in ((["label", "y"], ["a", "b", "c"]), (["label", "class"], ["p", "q"])):
+            words = [word for name in ignored for word in ("--ignore", name)]
+            self.train("noted", *words, "--epochs", 1, "--force", *SHORT, data=path("noted.csv"))
+            self.assertEqual(self.summary("noted")["dataset"]["classes"], classes)
+        words = [word for name in ("label", "class", "y") for word in ("--ignore", name)]
+        process = self.train("never", *words, data=path("noted.csv"), status=1)
+        self.expect_line(1, process, "--labels NAME says which one")
 
 
 def temporary(name):
@@ -336,6 +347,12 @@ class Train(Training):
         self.expect_line(1, self.train("never", "--network", path("torn.json"), status=1), "torn.json", "JSON")
         process = self.train("never", "--network", path("own.json"), "--channels", 1, status=1)
         self.expect_line(1, process, "--channels 1: ", "own.json", "3")
+        with zipfile.ZipFile(path("gray.npz"), "w") as archive:
+            archive.writestr("x.npy", npy_bytes([i % 7 / 7 for i in range(30 * 256)], "<f4", (30, 1, 16, 16)))
+            archive.writestr("y.npy", npy_bytes([i % 3 for i in range(30)], "<i8", (30,)))
+        process = self.train("never", "--network", path("own.json"), data=path("gray.npz"), status=1)
+        self.expect_line(1, process, "own.json' takes images with 3 channels", "these have 1")
+        self.assertNotIn("--channels", process.stderr)
         self.expect_line(2, self.train("never", "--network", "vgg", status=2), "vgg", "resnet8, mlp")
         self.expect_line(1, self.train("never", "--network", "vgg.json", status=1), "vgg.json")
         self.assertFalse(os.path.exists(path("never")))
@@ -390,6 +407,9 @@ class Train(Training):
         process = self.train("never", "--test-folder", os.path.join(parts, "test"), data=os.path.join(parts, "train"),
                              status=1)
         self.expect_line(1, process, "'star'", "none to train on")
+        shutil.move(os.path.join(parts, "test", "star"), path("loose"))
+        process = self.train("never", "--test-folder", path("loose"), data=os.path.join(parts, "train"), status=1)
+        self.expect_line(1, process, "the samples of those to test on have no classes", "a folder for each class")
 
     def test_pictures_of_many_sizes(self):
         mixed = files.make_pictures(path("mixed"), 20)

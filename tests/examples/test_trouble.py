@@ -305,9 +305,19 @@ class Interruption(Case):
         self.expect_line(130, finished, "interrupted", "--resume")
         self.assertIn("checkpoint.safetensors", os.listdir(stopped))
         self.assertFalse(os.path.exists(os.path.join(stopped, "summary.json")))
-        self.assertTrue(1 <= len(history(stopped)) < 5)
+        done = len(history(stopped))
+        self.assertTrue(1 <= done < 5)
+        fewer = path("fewer")
+        shutil.copytree(stopped, fewer)
+        ended = run(REPORT, "--data", programs.data, "--out", fewer, *self.LENGTH[:-1], done, "--resume")
         resumed = self.expect(0, run(REPORT, "--data", programs.data, "--out", stopped, *self.LENGTH, "--resume"))
         self.assertRegex(resumed.stdout, r"(?m)^going on (after epoch [1-4]|in epoch [2-5], after batch \d+)$")
+        # What began another epoch is no longer the network of those before it.
+        if "after batch" in resumed.stdout:
+            self.expect_line(1, ended, f"--epochs {done}: ", f"is from within epoch {done + 1}")
+            self.assertIn("checkpoint.safetensors", os.listdir(fewer))
+        else:
+            self.expect(0, ended)
         self.expect_same(whole, stopped, ["model.safetensors", "tsne.npy", "pca.npy", "features.npy", "logits.npy",
                                           "report.html"])
         self.expect_same_history(whole, stopped)

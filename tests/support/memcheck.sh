@@ -22,5 +22,6 @@ test_limits)
     exit 77
     ;;
 esac
+export DLVIZ_TEST_MEMCHECK=1
 exec valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
     --suppressions="$(dirname -- "$0")/memcheck.supp" "$@"
