@@ -572,7 +572,7 @@ static void check_elements(const dlviz_report_run *run, const double *x, const d
               !isfinite(ys[2]));
     dlviz_report_run_curve(run, 1, NULL, NULL, NULL, &xs, NULL);
     ck_assert(xs[0] == 1 && xs[2] == 3);
-    for (int64_t beyond = -1; beyond <= 2; beyond += 3) {
+    for (int64_t beyond = -1; beyond <= 3; beyond += 4) {
         dlviz_report_run_fact(run, beyond, &name, &other);
         ck_assert(!name && !other);
         dlviz_report_run_measure(run, beyond, &name, &other, &meaning, &value, &untrained, &pixels);
@@ -592,6 +592,9 @@ START_TEST(facts_measures_and_curves) {
         dlviz_report_run_add_measure(run, "accuracy", "%", "how many are right", 99.31, 9.8, NAN));
     ck_ok(
         dlviz_report_run_add_measure(run, "large", "", NULL, 1.7976931348623157e308, -0.0, 5e-324));
+    /* A little less than its 9 digits, 90.055, which would be shown as 90.06. */
+    const double middle = 100 * (18011.0 / 20000);
+    ck_ok(dlviz_report_run_add_measure(run, "middle", "%", NULL, middle, NAN, NAN));
     ck_ok(dlviz_report_run_add_curve(run, "loss", "training", 3, x, y));
     ck_ok(dlviz_report_run_add_curve(run, "loss", "validation", 3, NULL, y));
     page p = page_of(report);
@@ -605,9 +608,12 @@ START_TEST(facts_measures_and_curves) {
     ck_assert_ptr_null(json_object_get(second, "meaning"));
     ck_assert_double_eq(json_number_value(json_object_get(first, "untrained")), 9.8);
     ck_assert(json_is_null(json_object_get(first, "pixels")));
-    ck_assert_double_eq_tol(json_number_value(json_object_get(second, "value")) / 1.7976931e308, 1,
-                            1e-6);
-    ck_assert(json_number_value(json_object_get(second, "pixels")) > 0);
+    ck_assert_double_eq(json_number_value(json_object_get(second, "value")),
+                        1.7976931348623157e308);
+    ck_assert_double_eq(json_number_value(json_object_get(second, "pixels")), 5e-324);
+    ck_assert_double_lt(middle, 90.055);
+    ck_assert_double_eq(json_number_value(json_object_get(json_array_get(measures, 2), "value")),
+                        middle);
     const json_t *curves = json_object_get(page_run(&p, 0), "curves");
     ck_assert_int_eq(json_array_size(curves), 2);
     const json_t *curve = json_array_get(curves, 0), *other = json_array_get(curves, 1);
@@ -619,10 +625,9 @@ START_TEST(facts_measures_and_curves) {
         const json_t *value = json_array_get(json_object_get(curve, "y"), i);
         ck_assert_int_eq(json_is_null(value), i > 0);
     }
-    ck_assert_double_eq_tol(json_number_value(json_array_get(json_object_get(curve, "y"), 0)), y[0],
-                            1e-9);
+    ck_assert_double_eq(json_number_value(json_array_get(json_object_get(curve, "y"), 0)), y[0]);
     ck_assert_str_eq(page_text(json_object_get(other, "name")), "validation");
-    ck_assert(dlviz_report_run_num_facts(run) == 2 && dlviz_report_run_num_measures(run) == 2 &&
+    ck_assert(dlviz_report_run_num_facts(run) == 2 && dlviz_report_run_num_measures(run) == 3 &&
               dlviz_report_run_num_curves(run) == 2);
     check_elements(run, x, y);
     /* A page that is read again has the same. */
