@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 
 /* With more, a matrix of them would be most of the file, and of the memory. */
-enum { MOST_CLASSES = 1000 };
+enum { MOST_IN_MATRIX = 1000 };
 
 static void put_floats(struct json_builder *json, const char *key, const dlviz_tensor *tensor) {
     const float *values = dlviz_tensor_const_float(tensor);
@@ -187,7 +187,7 @@ static void put_results(struct json_builder *json, const struct run *run) {
     put_number(json, "accuracy", run->test_accuracy);
     put_number(json, "loss", run->test_loss);
     put_number(json, "untrained_accuracy", run->untrained_accuracy);
-    if (dlviz_tensor_dim(run->confusion, 0) <= MOST_CLASSES)
+    if (dlviz_tensor_dim(run->confusion, 0) <= MOST_IN_MATRIX)
         put_matrix(json, "confusion", run->confusion);
     put_close(json);
     put_open(json, "pca", '{');

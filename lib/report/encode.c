@@ -103,8 +103,8 @@ void dlz_encode_number(dlz_file *file, double value) {
     double read = NAN;
     for (int i = 0; isfinite(value) && i < 3 && read != value; i++) {
         dlz_number(text, value + 0.0, digits[i]); /* -0 becomes 0 */
-        if (!dlz_read_double(text, strlen(text), &read))
-            read = NAN; /* rounded beyond doubles */
+        (void)dlz_read_double(text, strlen(text),
+                              &read); /* infinite where it was rounded beyond doubles */
     }
     dlz_file_printf(file, "%s", text);
 }

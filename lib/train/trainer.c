@@ -89,8 +89,8 @@ dlviz_status dlz_trainer_check_outside(const dlviz_trainer *trainer, const char 
     if (!trainer->network->fitting)
         return DLVIZ_OK;
     return dlz_fail(DLVIZ_ERROR_STATE,
-                    "%s: from within a callback: the network is being trained, by %s", who,
-                    trainer->fitting ? "this trainer" : "another trainer");
+                    "%s: from within a callback: the network is being trained, by another trainer",
+                    who);
 }
 
 dlviz_status dlviz_trainer_set_batch_size(dlviz_trainer *trainer, int64_t batch_size) {

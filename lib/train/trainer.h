@@ -113,7 +113,8 @@ int64_t dlz_trainer_count_batches(const dlviz_trainer *trainer, int64_t samples)
     DLZ_TRY(dlz_network_check_idle((trainer)->network, __func__));                                 \
     DLZ_TRY(dlz_schedule_check_idle((trainer)->schedule, __func__))
 
-/* Fails with DLVIZ_ERROR_STATE where a fit of the network is under way, this trainer's or another's. */
+/* Fails with DLVIZ_ERROR_STATE where another trainer's fit of the network is under way; one's own holds the
+ * trainer. */
 dlviz_status dlz_trainer_check_outside(const dlviz_trainer *trainer, const char *who);
 
 /* The marks of what a trainer works with, for calls that read or change that through it. */

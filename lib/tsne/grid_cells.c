@@ -4,7 +4,6 @@
 #include <math.h>
 
 #define PLAIN_CELL 0.25 /* the widest that needs no near part, for q of a unit's width or more */
-
 #define CHEAP 0.5 /* of the grid's cost: a near part of less is computed whether needed or not */
 
 /* Values of a grid that do not take much more memory than the points. */

@@ -12,16 +12,15 @@ python* | node | sh)
     exit 77
     ;;
 esac
+why=
 case ${1##*/} in
-test_small_stacks)
-    echo 'SKIP: it reads how far a stack was used, which is below where memcheck lets one read'
-    exit 77
-    ;;
-test_limits)
-    echo 'SKIP: limits would be those of memcheck'
-    exit 77
-    ;;
+test_small_stacks) why='it reads how far a stack was used, which is below where memcheck lets one read' ;;
+test_limits) why='limits would be those of memcheck' ;;
 esac
+if [ -n "$why" ]; then
+    echo "SKIP: $why"
+    exit 77
+fi
 export DLVIZ_TEST_MEMCHECK=1
 exec valgrind --quiet --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
     --suppressions="$(dirname -- "$0")/memcheck.supp" "$@"
